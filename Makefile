@@ -1,0 +1,72 @@
+# KinEquiMation. `make` alone lists what there is. A second run installs nothing: stamps in .venv bear the hash of what was installed.
+PYTHON ?= python3.11
+OUT    ?= out/demo
+CLIP   ?= kinequimation/assets/clips/demo.mp4
+WORKERS ?= 2
+
+BIN   := .venv/bin
+HASH  := $(shell cat setup.py constraints.txt settings.ini | sha256sum | cut -c1-12)
+BASE  := .venv/.made
+DEMO  := .venv/.installed-demo-$(HASH)
+ALL   := .venv/.installed-all-$(HASH)
+PIP   := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+# Two busy processes on two cores: torch's and OpenMP's waiting threads would otherwise spin and starve each other.
+QUIET := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help check demo test notebooks-test pytest wheel-test install-demo install docs readme picture clean pins
+
+help:  ## this list
+	@echo "KinEquiMation: a horse video in, an editable Rigify animation in Blender out."
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
+
+check:  ## does this machine have Python 3.11 and the shared libraries? Says what to install if not
+	@sh tools/check_machine.sh $(PYTHON)
+
+$(BASE): | check
+	$(PYTHON) -m venv .venv
+	$(PIP) 'setuptools>=77.0.3,<82'
+	@touch $@
+
+$(DEMO): $(BASE) | check
+	@echo "Installing the run time and Blender (about a minute, 1.5 GB) ..."
+	$(PIP) --no-build-isolation -e '.[blender]'
+	@rm -f .venv/.installed-demo-*; touch $@
+
+$(ALL): $(DEMO) | check
+	@echo "Installing training, notebooks and development tools (some minutes, 1.5 GB more) ..."
+	$(PIP) --no-build-isolation -e '.[train,blender,notebooks,dev]'
+	@rm -f .venv/.installed-all-*; touch $@
+
+install-demo: $(DEMO)  ## .venv with what `kinequimation animate` needs, pinned
+install: $(ALL)  ## .venv with everything: training, notebooks, development
+
+demo: $(DEMO)  ## animate the clip that ships with the project, into out/demo
+	$(BIN)/kinequimation animate $(CLIP) -o $(OUT)
+	@echo; echo "Written:"; ls -1 $(OUT)/* | sed 's/^/  /'; echo "Open $(OUT)/scene.blend in Blender 5.0 or later."
+
+test: notebooks-test pytest  ## everything: the notebooks, then pytest with the Blender tests
+
+notebooks-test: $(ALL)  ## run every notebook
+	$(QUIET) $(BIN)/nbdev_test --path nbs --n_workers $(WORKERS) --timing
+
+pytest: $(ALL)  ## tests/ and blender/tests/
+	$(QUIET) $(BIN)/python -m pytest tests blender/tests
+
+wheel-test: $(ALL)  ## build a wheel, install it in an empty environment, animate from another folder
+	$(QUIET) KINEQUIMATION_WHEEL_TEST=1 $(BIN)/python -m pytest tests/test_wheel.py -s
+
+docs: $(ALL)  ## the documentation site, into _docs/
+	$(QUIET) $(BIN)/python tools/docs.py
+
+readme: $(ALL)  ## README.md from nbs/index.ipynb
+	$(BIN)/python tools/readme.py
+
+picture: $(DEMO)  ## the README's picture, from a run of `make demo`
+	$(BIN)/python tools/picture.py $(OUT) nbs/images/first_screen.png
+
+pins: $(ALL)  ## rewrite the lower half of constraints.txt from what is installed
+	$(BIN)/python tools/pins.py
+
+clean:  ## what was built, but not .venv
+	rm -rf _docs _proc build dist out *.egg-info .pytest_cache .hypothesis
