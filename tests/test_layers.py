@@ -1,0 +1,114 @@
+"""Who may import whom. The arrows below are the design; an import that is not among them fails here."""
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY, BLENDER = ROOT / 'kinequimation', ROOT / 'blender'
+
+DATA = {'skeleton', 'pose', 'clip', 'camera'}
+RUN_TIME = DATA | {'metrics', 'video', 'detect', 'lift', 'refine', 'retarget', 'blender'}
+MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
+    'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'},
+    'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(),
+    'gait': {'skeleton', 'clip', 'camera'}, 'dataset': {'gait', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
+    'detect': {'pose', 'video', 'skeleton'}, 'train_detector': {'detect', 'dataset', 'skeleton'},
+    'lift': {'pose', 'camera', 'skeleton'}, 'train_lifter': {'lift', 'gait', 'camera', 'metrics', 'pose', 'skeleton'},
+    'refine': {'pose', 'camera', 'skeleton'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
+    'blender': {'retarget', 'clip', 'skeleton'}, 'player': {'pose', 'video', 'skeleton'},
+    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'gait', 'dataset', 'train_detector', 'train_lifter', 'pipeline'},
+}
+MAY_IMPORT['cli'] = set(MAY_IMPORT) - {'player'}
+
+ONLY_IN = {  # a package that is heavy, or absent at run time: the modules that may import it, anywhere in their code
+    'torch': {'train_detector', 'train_lifter'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector'}, 'mmengine': {'train_detector'},
+    'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter'},
+    'ipywidgets': {'player'}, 'plotly': {'player'}, 'matplotlib': {'player'}, 'anywidget': {'player'},
+    'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'detect', 'lift', 'cli', 'evaluate'},
+    'bpy': set(), 'mathutils': set(), 'IPython': {'player'}, 'nbdev': set(),
+}
+
+
+def modules():
+    return sorted(p for p in LIBRARY.glob('*.py') if not p.name.startswith('_'))
+
+
+def imports(path):
+    "Every module that a file imports, anywhere in it, as ('kinequimation', name) or (top level, '')."
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import): names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [f'{node.module}.{a.name}' for a in node.names] if node.module == 'kinequimation' else [node.module]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f'kinequimation.{node.module}'] if node.module else [f'kinequimation.{a.name}' for a in node.names]
+        else: continue
+        for name in names:
+            top, _, rest = name.partition('.')
+            found.add((top, rest.split('.')[0] if top == 'kinequimation' else ''))
+    return found
+
+
+@pytest.mark.parametrize('path', modules(), ids=lambda p: p.stem)
+def test_arrows(path):
+    assert path.stem in MAY_IMPORT, f'{path.name} is not in the design: give it a place in MAY_IMPORT'
+    ours = {name for top, name in imports(path) if top == 'kinequimation' and name and (LIBRARY / f'{name}.py').exists()}
+    extra = ours - MAY_IMPORT[path.stem] - {'files', path.stem}
+    assert not extra, f'{path.stem} imports {sorted(extra)}, but the design allows only files and {sorted(MAY_IMPORT[path.stem])}'
+
+
+@pytest.mark.parametrize('path', modules(), ids=lambda p: p.stem)
+def test_heavy_packages_stay_where_they_belong(path):
+    wrong = {top for top, _ in imports(path) if path.stem not in ONLY_IN.get(top, {path.stem})}
+    assert not wrong, f'{path.stem} imports {sorted(wrong)}, allowed only in { {w: sorted(ONLY_IN[w]) for w in wrong} }'
+
+
+def test_the_design_has_no_circle():
+    "Kahn: take away what depends on nothing that is left, until nothing is left."
+    left = {m: set(d) for m, d in MAY_IMPORT.items()}
+    while left:
+        free = {m for m, d in left.items() if not d & set(left)}
+        assert free, f'these import one another in a circle: {sorted(left)}'
+        for m in free: del left[m]
+
+
+def test_the_check_sees_what_it_must(tmp_path):
+    "A test of the test: each form of import is seen, inside functions too."
+    f = tmp_path / 'x.py'
+    f.write_text('import torch.nn as nn\nfrom .pose import PoseSequence\nfrom . import clip\ndef g():\n    from kinequimation import gait\n    import kinequimation.lift\n')
+    assert imports(f) == {('torch', ''), *(('kinequimation', m) for m in ('pose', 'clip', 'gait', 'lift'))}
+
+
+HEAVY = ('torch', 'torchvision', 'mmpose', 'mmengine', 'mmcv', 'mmdet', 'bpy', 'plotly', 'ipywidgets', 'matplotlib', 'nbdev', 'IPython')
+
+
+@pytest.mark.parametrize('what', ['kinequimation'] + [f'kinequimation.{p.stem}' for p in modules() if p.stem not in ('player', 'train_detector', 'train_lifter')])
+def test_importing_is_light(what):
+    code = f"import sys, {what}; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [], f'import {what} also imports {done.stdout}'
+
+
+BLENDERS_OWN = {'bpy', 'bmesh', 'mathutils', 'gpu', 'rigify', 'addon_utils', 'bpy_extras', 'io_scene_gltf2', 'bl_ext', 'bl_math', 'idprop'}
+
+
+def test_blender_side_imports_nothing_of_ours():
+    local = {p.stem for p in BLENDER.rglob('*.py')} | {p.name for p in BLENDER.rglob('*') if p.is_dir()}
+    allowed = BLENDERS_OWN | {'numpy'} | set(sys.stdlib_module_names) | local
+    for path in BLENDER.rglob('*.py'):
+        found = {top for top, _ in imports(path) if path.is_relative_to(BLENDER)}
+        if 'tests' in path.parts: found -= {'pytest', 'hypothesis'}
+        extra = {t for t in found if t not in allowed and not (t == 'kinequimation' and _relative_only(path))}
+        assert not extra, f'{path.relative_to(ROOT)} imports {sorted(extra)}: Blender\'s side may use numpy, json and bpy, and speaks with the library by files'
+
+
+def _relative_only(path):
+    "`imports` reads a relative import as one of the library's; on Blender's side it is one of its own package."
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    absolute = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+    absolute += [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 0]
+    return not any(name == 'kinequimation' or name.startswith('kinequimation.') for name in absolute)
