@@ -1,0 +1,108 @@
+"""The notebooks are the source: what is exported, the README and the notebooks themselves must be as a fresh export leaves them."""
+import ast
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted(p for p in (ROOT / 'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+MAX_KB = 150
+FOREIGN = re.compile(r'/(?:home|root|Users|work|private|var/folders)/\w|/tmp/\w|[A-Z]:\\\\Users', re.ASCII)   # a path of somebody's machine
+RUNNING = re.compile(r'\b\d{1,2}:\d{2}:\d{2}\b|\d+%\|[█▏▎▍▌▋▊▉ ]|it/s\]')                                     # a clock, a progress bar
+
+
+def test_there_are_notebooks(): assert len(NOTEBOOKS) > 5
+
+
+@pytest.mark.skipif(importlib.util.find_spec('nbdev') is None, reason='nbdev is not installed: make install')
+def test_export_is_in_sync(tmp_path):
+    copy = tmp_path / 'copy'
+    ignore = shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints', 'assets')
+    for folder in ('nbs', 'kinequimation'): shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
+    for file in ('settings.ini', 'pyproject.toml'): shutil.copy(ROOT / file, copy)
+    exported = sorted(p.name for p in (copy / 'kinequimation').glob('*.py'))
+    for name in exported:
+        if name != '__init__.py': (copy / 'kinequimation' / name).unlink()   # a module whose notebook is gone must not survive
+    env = dict(os.environ, PYTHONPATH=str(copy))
+    done = subprocess.run([sys.executable, '-c', 'from nbdev.doclinks import nbdev_export; nbdev_export.__wrapped__()'],
+                          cwd=copy, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(p.name for p in (copy / 'kinequimation').glob('*.py')) == exported, 'a module has no notebook, or the other way round'
+    differ = [n for n in exported if (copy / 'kinequimation' / n).read_bytes() != (ROOT / 'kinequimation' / n).read_bytes()]
+    assert differ == [], f'{differ} differ from what their notebooks export: run nbdev_export and commit'
+    assert (copy / 'pyproject.toml').read_text() == (ROOT / 'pyproject.toml').read_text(), 'settings.ini changed: run nbdev_export'
+
+
+def test_readme_is_in_sync():
+    spec = importlib.util.spec_from_file_location('readme', ROOT / 'tools/readme.py')
+    readme = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(readme)
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    assert text == readme.readme(ROOT / 'nbs/index.ipynb'), 'nbs/index.ipynb changed: make readme'
+    for target in re.findall(r'\]\((?!\w+:|#)([^)]+)\)', text):
+        assert (ROOT / target.split('#')[0]).exists(), f'README.md links to {target}, which is not there'
+
+
+def outputs(nb):
+    "(cell number, mime type, text) of every stored output that is text."
+    for i, cell in enumerate(nb['cells']):
+        for out in cell.get('outputs', []):
+            data = dict(out.get('data', {}), **({'stream': out['text']} if 'text' in out else {}))
+            for mime, value in data.items():
+                if not mime.startswith('image/p') and not mime.startswith('image/j'): yield i, mime, value if isinstance(value, str) else ''.join(value) if isinstance(value, list) else json.dumps(value)
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_is_clean(path):
+    kb = path.stat().st_size / 1024
+    assert kb <= MAX_KB, f'{path.name} is {kb:.0f} KB with its outputs, {MAX_KB} at most: smaller pictures, fewer of them'
+    nb = json.loads(path.read_text(encoding='utf-8'))
+    assert not nb['metadata'].get('widgets'), f'{path.name} stores the state of a widget: mark that cell `#| eval: false` and store nothing'
+    for i, cell in enumerate(nb['cells']):
+        where = f'{path.name}, cell {i}'
+        assert cell.get('execution_count') is None, f'{where} stores an execution count: nbdev_clean'
+        assert not FOREIGN.search(''.join(cell['source'])), f'{where} names a path of one machine'
+        assert not any(o['output_type'] == 'error' for o in cell.get('outputs', [])), f'{where} ends in an error'
+    for i, mime, text in outputs(nb):
+        where = f'the output of {path.name}, cell {i}'
+        assert 'widget' not in mime, f'{where} stores a live widget'
+        assert not FOREIGN.search(text), f'{where} names a path of one machine: {FOREIGN.search(text)[0]}'
+        assert not RUNNING.search(text), f'{where} shows a clock or a progress bar: {RUNNING.search(text)[0]}'
+
+
+def only_imports(source):
+    "Cells of imports stand alone, for the documentation build, and need no prose."
+    try: return all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(source).body)
+    except SyntaxError: return False   # a magic
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_reads_like_one(path):
+    "H1 and subtitle first; one prose cell for at most two code cells."
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']
+    first = ''.join(cells[0]['source'])
+    assert cells[0]['cell_type'] == 'markdown' and re.match(r'# .+\n\n?> .+', first), f'{path.name} must begin with "# Title" and "> subtitle"'
+    hidden = re.compile(r'#\s*\|\s*(hide|default_exp)')
+    code = [c for c in cells if c['cell_type'] == 'code' and not hidden.match(''.join(c['source'])) and not only_imports(''.join(c['source']))]
+    prose = sum(c['cell_type'] == 'markdown' for c in cells)
+    assert len(code) <= 2 * prose, f'{path.name} has {len(code)} code cells for {prose} of prose: at most two for one'
+    for c in code:
+        source = ''.join(c['source'])
+        if re.match(r'#\s*\|\s*export', source):
+            assert source.count('\n') <= 50, f'{path.name} exports a cell of {source.count(chr(10))} lines, 50 at most: split it ({source.splitlines()[1][:60]})'
+
+
+def test_no_paths_of_one_machine():
+    "The project speaks of itself alone: nothing in it names a folder of whoever wrote it."
+    if shutil.which('git') is None or not (ROOT / '.git').exists(): pytest.skip('NOT CHECKED: no git here')
+    files = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split('\n')
+    texts = [f for f in files if f.endswith(('.py', '.md', '.ini', '.toml', '.txt', '.yml', '.json')) and not f.endswith('test_sync.py') and (ROOT / f).exists()]
+    bad = [f for f in texts if re.search(r'/(?:work|root|home)/\w|/tmp/bash', (ROOT / f).read_text(encoding='utf-8', errors='replace'))]
+    assert bad == [], f'paths of one machine in {bad}'
