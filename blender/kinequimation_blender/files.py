@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What comes in and what goes out: skeleton files, clips, and writing without leaving halves behind."""
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+
+class ClipError(ValueError):
+    """Bad input: its message is the one line that a user sees."""
+
+
+def read_skeleton(path):
+    """The skeleton file as a dict of arrays: names, parents (B,), head/tail (B,3) m, roll (B,), matrix_local (B,4,4)."""
+    bones = json.loads(Path(path).read_text(encoding="utf-8"))["bones"]
+    out = {key: np.array([b[key] for b in bones], float) for key in ("head", "tail", "roll", "matrix_local")}
+    out["names"] = [b["name"] for b in bones]
+    out["parents"] = [b["parent"] for b in bones]
+    return out
+
+
+def read_clip(path, skeleton):
+    """A clip.npz as a dict: rotation (T,B,4) wxyz pose basis, root_location (T,3) m, meta, and the camera where it has one."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            clip = {key: data[key] for key in data.files}
+        clip["meta"] = json.loads(str(clip["meta"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise ClipError(f"Expected a motion clip (.npz), but {path} can't be read as one: {error}") from None
+    bones = clip["meta"]["bones"]
+    if list(bones) != list(skeleton["names"]):
+        missing = [n for n in skeleton["names"] if n not in bones]
+        raise ClipError(f"Expected a clip for the {len(skeleton['names'])} bones of the Rigify horse, but {path} has {len(bones)}"
+                        + (f"; {missing[0]} is missing" if missing else " in another order") + ". Retarget it again.")
+    if len(clip["rotation"]) == 0:
+        raise ClipError(f"Expected a clip with at least one frame, but {path} has none.")
+    if not np.isfinite(clip["rotation"]).all() or not np.isfinite(clip["root_location"]).all():
+        raise ClipError(f"Expected finite rotations and root locations, but {path} has NaN in them. Refine and retarget it again.")
+    return clip
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """A temporary path with the same suffix in the same folder; renamed to `path` on success, deleted on any failure."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    os.unlink(temporary)  # exporters want to make the file themselves
+    try:
+        yield Path(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
