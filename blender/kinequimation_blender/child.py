@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every script here has in common: progress a line at a time, errors in one line, and an end that Blender survives."""
+import json
+import os
+import signal
+import sys
+import traceback
+
+from .files import ClipError
+
+
+def report(**what):
+    """A line of JSON on stdout, read by who started this process."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def run(main):
+    """Runs `main` and ends the process: 0 done, 2 bad input, 1 anything else, 130 stopped. The last line says what was wrong."""
+    # a terminated child cleans up its half-written files like one that is interrupted
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = 0
+    try:
+        main()
+    except ClipError as error:
+        code = fail(2, str(error))
+    except KeyboardInterrupt:
+        code = fail(130, "Stopped.")
+    except OSError as error:
+        code = fail(2, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except Exception as error:
+        traceback.print_exc()
+        code = fail(1, f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else 'no message'}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # Blender 4.x hangs or crashes at exit once Rigify is on
+
+
+def fail(code, message):
+    report(error=message)
+    return code

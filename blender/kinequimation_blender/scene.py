@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scene around the horse: the camera of the video, the video behind it, a floor, a light, frame range and rate."""
+import math
+import os
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector
+
+from . import keys
+from .maths import continuous
+
+SENSOR_MM = 36.0
+FEET = ("LH", "LF", "RH", "RF")
+
+
+def new_scene(fps, n_frames, first=1):
+    """An empty file with the clip's rate and range; returns the frame numbers."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.filepaths.save_version = 0  # no scene.blend1 beside scene.blend
+    scene = bpy.context.scene
+    scene.render.fps = max(1, round(fps))
+    scene.render.fps_base = scene.render.fps / fps
+    scene.frame_start, scene.frame_end = first, first + n_frames - 1
+    return np.arange(first, first + n_frames)
+
+
+def add_camera(clip, frames, around):
+    """The camera that saw the video, or one that sees all of `around` (N,3) where the clip knows of none."""
+    data = bpy.data.cameras.new("Camera")
+    camera = bpy.data.objects.new("Camera", data)
+    scene = bpy.context.scene
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    camera.rotation_mode = "QUATERNION"
+    width, height = clip["meta"].get("image_size") or (1280, 720)
+    scene.render.resolution_x, scene.render.resolution_y = int(width), int(height)
+    data.sensor_fit, data.sensor_width = "HORIZONTAL", SENSOR_MM
+    data.lens = SENSOR_MM * (clip["meta"].get("focal_px") or 1.4 * width) / width
+    data.clip_end = 1000
+    if "camera_location" not in clip:
+        return place_camera(camera, np.asarray(around), width / height)
+    location, rotation = clip["camera_location"], continuous(np.asarray(clip["camera_rotation"], float))
+    camera.location, camera.rotation_quaternion = location[0], rotation[0]
+    if np.ptp(location, 0).max() > 1e-6 or np.ptp(rotation, 0).max() > 1e-6:  # a still camera needs no keys
+        bag = keys.new_action(camera, "Camera")
+        keys.write(bag, "location", frames, location)
+        keys.write(bag, "rotation_quaternion", frames, rotation)
+    return camera
+
+
+def place_camera(camera, around, aspect):
+    """From the horse's left and a little in front, far enough to see everything."""
+    low, high = around.min(0), around.max(0)
+    middle, radius = Vector((low + high) / 2), float(np.linalg.norm(high - low)) / 2
+    towards = Vector((1.0, -0.45, 0.22)).normalized()
+    distance = radius / math.tan(math.atan(SENSOR_MM / 2 / camera.data.lens / max(aspect, 1))) * 1.1
+    camera.location = middle + towards * distance
+    camera.rotation_quaternion = (-towards).to_track_quat("-Z", "Y")
+    return camera
+
+
+def add_background(camera, video, folder, frames, fps):
+    """The video behind the camera's view; its path is relative to `folder`, where the .blend will be."""
+    image = bpy.data.images.load(str(Path(video).resolve()))
+    image.name = Path(video).name
+    background = camera.data.background_images.new()
+    background.image = image
+    background.alpha = 1.0
+    background.display_depth = "BACK"
+    if image.source == "MOVIE":
+        user = background.image_user
+        user.frame_start, user.frame_duration, user.frame_offset = int(frames[0]), len(frames), 0
+        user.use_auto_refresh = True
+    image.filepath = relative_path(video, folder)
+    camera.data.show_background_images = True
+
+
+def relative_path(path, folder):
+    """Blender's `//` path from `folder`, or the absolute path where there is no way between them (another drive)."""
+    try:
+        return "//" + Path(os.path.relpath(Path(path).resolve(), Path(folder).resolve())).as_posix()
+    except ValueError:
+        return str(Path(path).resolve())
+
+
+def add_floor(around, behind_video):
+    """A plane at z = 0 under the whole path; before a video it only catches shadows."""
+    around = np.asarray(around)
+    low, high = around[:, :2].min(0) - 4, around[:, :2].max(0) + 4
+    mesh = bpy.data.meshes.new("Floor")
+    mesh.from_pydata([(low[0], low[1], 0), (high[0], low[1], 0), (high[0], high[1], 0), (low[0], high[1], 0)], [], [(0, 1, 2, 3)])
+    floor = bpy.data.objects.new("Floor", mesh)
+    bpy.context.scene.collection.objects.link(floor)
+    material = bpy.data.materials.new("Floor")
+    material.diffuse_color = (0.34, 0.31, 0.27, 1)
+    material.use_nodes = True
+    shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+    shader.inputs["Base Color"].default_value = material.diffuse_color
+    shader.inputs["Roughness"].default_value = 0.9
+    mesh.materials.append(material)
+    floor.hide_select = True
+    if behind_video:
+        floor.is_shadow_catcher = True
+        floor.display_type = "WIRE"  # else it would stand before the video in the viewport
+        bpy.context.scene.render.film_transparent = True
+    return floor
+
+
+def add_light():
+    """A sun, and a pale sky."""
+    data = bpy.data.lights.new("Sun", "SUN")
+    data.energy, data.angle = 3.0, 0.05
+    sun = bpy.data.objects.new("Sun", data)
+    sun.rotation_euler = (0.7, 0.25, 0.9)
+    sun.location = (0, 0, 5)
+    bpy.context.scene.collection.objects.link(sun)
+    world = bpy.data.worlds.new("World")
+    bpy.context.scene.world = world
+    world.color = (0.6, 0.7, 0.8)
+    world.use_nodes = True
+    background = next(n for n in world.node_tree.nodes if n.type == "BACKGROUND")
+    background.inputs["Color"].default_value = (0.6, 0.7, 0.8, 1)
+    background.inputs["Strength"].default_value = 0.6
+
+
+def add_markers(contacts, frames):
+    """A marker at every touch-down, named after the foot: LH, LF, RH, RF."""
+    contacts = np.asarray(contacts, bool)
+    for t, foot in np.argwhere(contacts[1:] & ~contacts[:-1]):
+        bpy.context.scene.timeline_markers.new(FEET[foot], frame=int(frames[t + 1]))
+
+
+def bind(mesh, armature):
+    """The mesh follows the armature's DEF bones; its vertex groups bear their names."""
+    mesh.parent = armature
+    mesh.matrix_parent_inverse = Matrix()
+    for modifier in [m for m in mesh.modifiers if m.type == "ARMATURE"]:
+        mesh.modifiers.remove(modifier)
+    modifier = mesh.modifiers.new("Armature", "ARMATURE")
+    modifier.object = armature
+    return modifier
+
+
+def show(rig, ml_rig):
+    """What the animator sees first: the camera's view, the rig's main controls in front, the bare skeleton put away."""
+    ml_rig.hide_set(True)
+    ml_rig.hide_render = True
+    rig.show_in_front = True
+    for collection in rig.data.collections:
+        if "(Tweak)" in collection.name or "(FK)" in collection.name or collection.name in {"Hair", "Face (Primary)"}:
+            collection.is_visible = False
+    bpy.context.view_layer.objects.active = rig
+    rig.select_set(True)
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            if area.type == "VIEW_3D":
+                space = area.spaces.active
+                space.region_3d.view_perspective = "CAMERA"
+                space.shading.type = "SOLID"
+                space.shading.color_type = "MATERIAL"
+    bpy.context.scene.frame_set(bpy.context.scene.frame_start)
