@@ -1,0 +1,79 @@
+"""The documentation is built, and every page of it opened in a headless Chromium: no complaint, nothing missing, nothing from elsewhere."""
+import importlib.util
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from browser import browser, chromium, served
+
+ROOT = Path(__file__).resolve().parents[1]
+needs_smalldocs = pytest.mark.skipif(importlib.util.find_spec('smalldocs') is None, reason='smalldocs is not installed: make install')
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    out = tmp_path_factory.mktemp('docs') / 'site'
+    done = subprocess.run([sys.executable, ROOT / 'tools/docs.py', out], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'broken link' not in done.stdout, done.stdout
+    return out
+
+
+@pytest.fixture(scope='module')
+def page():
+    if chromium() is None:
+        warnings.warn('THE DOCUMENTATION WAS NOT OPENED IN A BROWSER: no Chromium here (apt-get install chromium)')
+        pytest.skip('NO CHROMIUM: apt-get install chromium')
+    with browser() as page: yield page
+
+
+@needs_smalldocs
+def test_every_notebook_is_a_page(site):
+    notebooks = {p.relative_to(ROOT / 'nbs').with_suffix('.html') for p in (ROOT / 'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts}
+    assert notebooks <= {p.relative_to(site) for p in site.rglob('*.html')}
+
+
+@needs_smalldocs
+def test_pages_link_to_what_is_there(site):
+    for html in site.rglob('*.html'):
+        for link in re.findall(r'(?:href|src)="([^"]+)"', html.read_text(encoding='utf-8')):
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or not parts.path: continue
+            target = (html.parent / unquote(parts.path)).resolve()
+            assert target.exists(), f'{html.relative_to(site)} links to {link}, which is not there'
+
+
+@needs_smalldocs
+def test_every_page_opens(site, page):
+    said = {}
+    with served(site) as address:
+        for html in sorted(site.rglob('*.html')):
+            name = html.relative_to(site).as_posix()
+            page.open(f'{address}/{name}')
+            elsewhere = [u for u in page.requests if not u.startswith((address, 'data:', 'blob:'))]
+            if page.errors or page.failed or elsewhere: said[name] = dict(errors=page.errors, failed=page.failed, elsewhere=elsewhere)
+            text = page.run('document.querySelector("main").innerText')
+            assert len(text) > 200 or html.name == '404.html', f'{name} is as good as empty: {text!r}'
+    assert said == {}
+
+
+@needs_smalldocs
+def test_search_finds_a_word(site, page):
+    with served(site) as address:
+        page.open(f'{address}/index.html')
+        found = page.run('fetch("search.json").then(r => r.json()).then(x => JSON.stringify(x).includes("HORSE68"))')
+    assert found
+
+
+def test_the_check_hears_errors(page, tmp_path):
+    "A test of the test: a page that throws, asks for what is not there, and looks elsewhere is caught."
+    (tmp_path / 'bad.html').write_text('<main>x</main><script>console.error("one")</script><script>throw new Error("two")</script><img src="none.png">')
+    with served(tmp_path) as address:
+        page.open(f'{address}/bad.html')
+        assert any('one' in e for e in page.errors) and any('two' in e for e in page.errors)
+        assert any('none.png' in u for u in page.failed)

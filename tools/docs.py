@@ -1,0 +1,110 @@
+"""The documentation site, built into _docs/ without Quarto and without a network. Run: make docs
+
+nbdev turns the notebooks into pages (API tables, hidden cells), smalldocs turns those into HTML. All happens in a copy, so that the
+working tree stays as it is; KaTeX and plotly are laid beside the pages, so that they open offline.
+"""
+import argparse
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+KATEX_ELSEWHERE = re.compile(r'https://cdn\.jsdelivr\.net/npm/katex@[\d.]+/dist')
+PLOTLY_ELSEWHERE = re.compile(r'<script[^>]*src="https://cdn\.plot\.ly/[^"]*"[^>]*></script>')
+
+# what smalldocs says of a project that Quarto can build too; files outside nbs/ get links into the repository below
+EXPECTED = re.compile(r'format commonmark is not built|output-file is not read|outside the project')
+
+# not nbdev_proc_nbs itself: without Quarto it sets out to download and install it
+PROCESS = '''
+from nbdev.quarto import refresh_quarto_yml
+from nbdev.doclinks import _build_modidx
+from nbdev.serve import proc_nbs
+if __name__ == '__main__':   # proc_nbs starts workers
+    refresh_quarto_yml(); _build_modidx(); proc_nbs(n_workers=2)
+'''
+
+
+def copy_sources(to):
+    "What the pages are made from. The notebooks' own links to CONTRIBUTING and such lead out of nbs/; those files become pages."
+    ignore = shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints')
+    for folder in ('nbs', 'kinequimation'): shutil.copytree(ROOT / folder, to / folder, ignore=ignore)
+    for file in ('settings.ini', 'pyproject.toml'): shutil.copy(ROOT / file, to)
+    (to / 'process.py').write_text(PROCESS)
+    for notebook in (to / 'nbs').rglob('*.ipynb'): spare(notebook)
+
+
+def spare(notebook):
+    "nbdev runs every cell that imports anything, by itself, to make the API tables. Spare lesson cells that do more than import: their outputs are stored."
+    nb = json.loads(notebook.read_text(encoding='utf-8'))
+    for cell in nb['cells']:
+        source = ''.join(cell['source'])
+        if cell['cell_type'] != 'code' or re.match(r'#\s*\|\s*(export|eval: *false)', source): continue
+        try: body = ast.parse(source).body
+        except SyntaxError: continue
+        if not all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body): cell['source'] = '#| eval: false\n' + source
+    notebook.write_text(json.dumps(nb), encoding='utf-8')
+
+
+def run(command, cwd):
+    env = dict(os.environ, PYTHONPATH=str(cwd if (cwd / 'nbs').exists() else cwd.parent), PATH=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}')
+    done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, capture_output=True, text=True)
+    if done.returncode: sys.exit(f'{command[0]} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}')
+    return done.stdout + done.stderr
+
+
+def drop_missing(sidebar):
+    "The sidebar without pages that are not there (yet): a link into nothing is worse than none."
+    lines = sidebar.read_text().splitlines()
+    there = lambda line: not (m := re.search(r'([\w/]+\.ipynb)', line)) or (sidebar.parent / m[1]).exists()
+    missing = [line.strip() for line in lines if not there(line)]
+    if missing: print(f'Not there, so not in the sidebar: {missing}')
+    sidebar.write_text('\n'.join(line for line in lines if there(line)) + '\n')
+
+
+def make_local(site):
+    "Point each page at the copies beside it of what it would fetch from elsewhere; returns the number of pages."
+    libs = site / 'site_libs'
+    shutil.copytree(ROOT / 'tools/site/katex', libs / 'katex', dirs_exist_ok=True)
+    shutil.copy(Path(find_spec('plotly').origin).parent / 'package_data/plotly.min.js', libs)
+    pages = list(site.rglob('*.html'))
+    for page in pages:
+        html, up = page.read_text(encoding='utf-8'), '../' * (len(page.relative_to(site).parts) - 1)
+        html = KATEX_ELSEWHERE.sub(f'{up}site_libs/katex', html)
+        html = PLOTLY_ELSEWHERE.sub('', html)
+        if 'Plotly.newPlot' in html: html = html.replace('</head>', f'<script src="{up}site_libs/plotly.min.js"></script>\n</head>', 1)
+        # files that are no pages of the site are read in the repository
+        html = re.sub(r'href="(?:\.\./)+(\w[\w/]*(?:\.md)?|LICENSE)"', lambda m: f'href="{repository()}/blob/main/{m[1]}"' if (ROOT / m[1]).is_file() else m[0], html)
+        page.write_text(html, encoding='utf-8')
+    return len(pages)
+
+
+def repository():
+    return re.search(r'^git_url\s*=\s*(\S+)', (ROOT / 'settings.ini').read_text(), re.M)[1]
+
+
+def build(out):
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        copy_sources(copy)
+        run([sys.executable, 'process.py'], copy)
+        drop_missing(copy / '_proc/sidebar.yml')
+        said = run([Path(sys.executable).parent / 'smalldocs', 'render', '--quiet', '_proc'], copy)
+        print(*[line for line in said.splitlines() if not EXPECTED.search(line)], sep='\n')
+        n = make_local(copy / '_proc/_docs')
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(copy / '_proc/_docs', out)
+    print(f'{n} pages in {out}: open {out}/index.html')
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('out', nargs='?', type=Path, default=ROOT / '_docs')
+    build(parser.parse_args().out)
