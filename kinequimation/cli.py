@@ -20,9 +20,9 @@ from .files import InputError, assets_dir
 # %% auto #0
 __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'HELP', 'Video', 'Bbox', 'Fov', 'Withers',
            'Smoothing', 'Threads', 'DetectorFile', 'LifterFile', 'Quiet', 'Camera', 'RUNTIME', 'TRAINING', 'LIBRARIES',
-           'CHECKS', 'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command',
-           'overlay_command', 'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'examine',
-           'doctor_command', 'main']
+           'CHECKS', 'Minutes', 'Seed', 'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command',
+           'detect_command', 'overlay_command', 'lift_command', 'refine_command', 'retarget_command', 'apply_command',
+           'examine', 'doctor_command', 'train_detector_command', 'main']
 
 # %% ../nbs/81_cli.ipynb #81-005
 EXIT_CODE = 2
@@ -129,11 +129,14 @@ app = typer.Typer(name='kinequimation', no_args_is_help=True, rich_markup_mode='
          'Begin with  [bold]kinequimation animate your_clip.mp4 -o out[/bold] .  If something is missing,  [bold]kinequimation doctor[/bold]  says what.',
     epilog='Bad input, a full disk and Ctrl-C end with one line and exit code 2; files of an earlier run stay as they were.')
 
+def _print_version(wanted: bool):
+    if not wanted: return
+    from kinequimation import __version__
+    print(f'kinequimation {__version__}')
+    raise typer.Exit()
+
 @app.callback()
-def top(version: Annotated[bool, typer.Option('--version', metavar=' ', help='Print the version and leave.', is_eager=True)] = False):
-    if version:
-        from kinequimation import __version__
-        print(f'kinequimation {__version__}'); raise typer.Exit()
+def top(version: Annotated[bool, typer.Option('--version', metavar=' ', help='Print the version and leave.', is_eager=True, callback=_print_version)] = False): pass
 
 WAY, STAGE, TRAIN, HELP = 'The whole way', 'One stage', 'Training and measuring', 'Help'
 
@@ -336,7 +339,35 @@ def doctor_command():
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
 
+# %% ../nbs/81_cli.ipynb #81-031
+Minutes = Annotated[Optional[float], typer.Option(min=0, metavar='M', help='Budget: minutes.', show_default=False)]
+Seed = Annotated[int, typer.Option(metavar='N', help='Of all that is drawn by chance.')]
+
+def _talk_on_stderr():
+    "Training libraries print to stdout, which is for paths here: send it all to stderr meanwhile."
+    from contextlib import redirect_stdout
+    return redirect_stdout(sys.stderr)
+
 # %% ../nbs/81_cli.ipynb #81-032
+@app.command(rich_help_panel=TRAIN, name='train-detector')
+@one_line
+def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
+        out: Annotated[Path, _out('DIR')] = Path('runs/detector'),
+        epochs: Annotated[Optional[float], typer.Option(min=0, metavar='N', help='Budget: passes over the training set.', show_default=False)] = None, minutes: Minutes = None,
+        config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite0_192',
+        batch_size: Annotated[Optional[int], typer.Option(min=1, metavar='N', help="The config's if not given.", show_default=False)] = None,
+        workers: Annotated[int, typer.Option(min=0, metavar='N', help='Processes that prepare pictures.')] = 0, seed: Seed = 0, threads: Threads = None,
+        fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on from the last checkpoint.')] = False):
+    "Train the 2D detector with MMPose: a folder of pictures -> detector.onnx. Needs the extra 'train'."
+    if (epochs is None) == (minutes is None): raise InputError('Expected a budget: either --epochs or --minutes.')
+    from kinequimation.train_detector import export_detector, train_detector
+    with _talk_on_stderr():
+        best = train_detector([str(d) for d in data] if len(data) > 1 else str(data[0]), out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, threads=threads)
+        # only the small network has the head that the run time reads
+        written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
+    _report(written)
+
+# %% ../nbs/81_cli.ipynb #81-034
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -351,7 +382,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-033
+# %% ../nbs/81_cli.ipynb #81-035
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]

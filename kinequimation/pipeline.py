@@ -202,18 +202,13 @@ def apply(
     progress=None,
 ) -> dict:          # name -> path
     "Build the scene in Blender (a child process) and export the motion: all four files or none."
-    with staged_dir(out_dir) as work:
-        _apply(clip, work, video, progress)
-        names = [p.name for p in work.iterdir()]
-    return {name: Path(out_dir)/name for name in OUTPUTS if name in names}
-
-def _apply(clip, folder, video, progress):
-    "Blender's four files straight into `folder`."
     from kinequimation.blender import apply_clip
     from kinequimation.clip import MotionClip
     MotionClip.load(existing_file(clip, 'a motion clip (.npz)'))   # refuse here what Blender would choke on
-    if video is not None: video = existing_file(video, 'a video').resolve()   # the scene finds it from anywhere
-    apply_clip(clip, folder, video=video, progress=_reporter(progress, 'apply'))
+    if video is not None: existing_file(video, 'a video')
+    with staged_dir(out_dir):   # for the folder's sake; Blender renames its four files by itself, since the scene's path to the video begins where the scene lies
+        paths = apply_clip(clip, out_dir, video=video, progress=_reporter(progress, 'apply'))
+    return {Path(p).name: Path(p) for p in paths.values()}
 
 # %% ../nbs/80_pipeline.ipynb #80-024
 def animate(
@@ -239,9 +234,8 @@ def animate(
         refine(raw, pose3d, pose2d, withers_height_m, smoothing, camera, progress)
         raw.unlink()
         retarget(pose3d, clip, progress)
-        if blender: _apply(clip, work, video, progress)
-        names = [n for n in OUTPUTS if (work/n).exists()]
-    return {n: Path(out_dir)/n for n in names}
+        if blender: apply(clip, out_dir, video, progress)   # last, so that its files are only renamed when all the others are ready
+    return {n: Path(out_dir)/n for n in OUTPUTS if blender or not n.startswith(('scene', 'motion'))}
 
 # %% ../nbs/80_pipeline.ipynb #80-025
 def check_inputs(video, bbox_xyxy=None, detector=None, lifter=None, blender=True):

@@ -1,0 +1,102 @@
+"The command line as people meet it: its help, its speed, where it writes what."
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from conftest import CLI, ROOT, cli_env, complaint
+from kinequimation.cli import EXIT_CODE, app, explain
+from kinequimation.files import InputError
+
+COMMANDS = ['animate', 'detect', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'render-dataset', 'train-detector', 'train-lifter', 'evaluate', 'doctor']
+
+
+def test_help_lists_every_command_and_reads_in_80_columns():
+    text = CliRunner().invoke(app, ['--help'], env={'COLUMNS': '80', 'TERM': 'dumb'}).stdout
+    for name in COMMANDS: assert re.search(rf'\b{name}\b', text), f'{name} is not in the help'
+    assert max(map(len, text.splitlines())) <= 80 and 'animate your_clip.mp4 -o out' in text
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_every_command_has_help(name):
+    result = CliRunner().invoke(app, [name, '--help'], env={'COLUMNS': '80', 'TERM': 'dumb'})
+    assert result.exit_code == 0 and 'Usage' in result.stdout and '…' not in result.stdout, result.stdout
+
+
+def test_help_is_quick_and_imports_nothing_heavy(kinequimation, tmp_path):
+    took = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert kinequimation('--help').returncode == 0
+        took.append(time.perf_counter() - start)
+    assert min(took) < 1.5, f'--help took {min(took):.2f} s'   # about .3 s on a quiet machine
+    code = 'import sys, kinequimation.cli, kinequimation.pipeline; print([m for m in ("torch", "mmpose", "bpy", "numpy", "xarray", "cv2", "av", "onnxruntime") if m in sys.modules])'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=cli_env(tmp_path))
+    assert done.stdout.strip() == '[]', done.stdout
+
+
+def test_version(kinequimation):
+    import kinequimation as package
+    assert kinequimation('--version').stdout.split() == ['kinequimation', package.__version__]
+
+
+def test_wrong_words_get_one_line(kinequimation):
+    assert 'animate' in complaint(kinequimation('anim8', 'clip.mp4'))
+    assert 'VIDEO' in complaint(kinequimation('animate'))
+    assert '--withers-height' in complaint(kinequimation('animate', 'clip.mp4', '--withers-height', 'tall'))
+
+
+def test_one_line_is_one_line_however_long_the_path(kinequimation, tmp_path):
+    line = complaint(kinequimation('animate', tmp_path/('long name '*18 + '.mp4')))
+    assert 'does not exist' in line
+
+
+def test_what_is_ours_keeps_its_traceback():
+    assert explain(ZeroDivisionError('ours')) is None and explain(ValueError('ours')) is None
+    assert explain(InputError('two\nlines')) == 'two lines' and EXIT_CODE == 2
+
+
+def test_stages_one_by_one_give_what_animate_gives(kinequimation, short_clip, tmp_path):
+    "Files in and out: paths on stdout, one line a stage on stderr, and every stage can begin from the file before."
+    def step(*args):
+        done = kinequimation(*args, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done
+    done = step('detect', short_clip, '-o', 'pose2d.nc')
+    assert done.stdout == 'pose2d.nc\n' and re.fullmatch(r'Finding the horse: [\d.]+ s\n', done.stderr), done
+    assert step('overlay', short_clip, 'pose2d.nc', '-o', 'overlay.mp4', '-q').stderr == ''
+    step('lift', 'pose2d.nc', '-o', 'pose3d.nc')
+    step('refine', 'pose3d.nc', '-o', 'world3d.nc', '--pose2d', 'pose2d.nc')
+    assert step('retarget', 'world3d.nc', '-o', 'clip.npz').stdout == 'clip.npz\n'
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['clip.npz', 'overlay.mp4', 'pose2d.nc', 'pose3d.nc', 'world3d.nc']
+
+    step('animate', short_clip, '-o', 'all', '--no-blender')
+    import numpy as np
+    one, two = np.load(tmp_path/'clip.npz')['rotation'], np.load(tmp_path/'all'/'clip.npz')['rotation']
+    np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+def test_a_stage_refuses_the_wrong_frame_of_reference(kinequimation, short_clip, tmp_path):
+    assert kinequimation('detect', short_clip, '-o', tmp_path/'pose2d.nc').returncode == 0
+    line = complaint(kinequimation('retarget', tmp_path/'pose2d.nc', '-o', tmp_path/'clip.npz'))
+    assert 'world' in line and 'image' in line
+    assert not (tmp_path/'clip.npz').exists()
+
+
+def test_doctor_finds_this_machine_fit(kinequimation, tmp_path):
+    done = kinequimation('doctor', cwd=tmp_path)
+    assert done.returncode == 0 and 'Ready: kinequimation animate' in done.stdout, done.stdout
+    for word in ('Python 3.11', 'weights', 'Blender', 'GB free', 'can be written'): assert word in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_says_what_to_do(tmp_path):
+    "A machine without onnxruntime: a folder first on the path in which the package is broken."
+    (tmp_path/'onnxruntime').mkdir()
+    (tmp_path/'onnxruntime'/'__init__.py').write_text("raise ImportError('libgomp.so.1: cannot open shared object file')\n")
+    env = cli_env(tmp_path)
+    done = subprocess.run(CLI + ['doctor'], cwd=tmp_path, capture_output=True, text=True, env=dict(env, PYTHONPATH=f"{tmp_path}:{env['PYTHONPATH']}"))
+    assert done.returncode == 1 and 'libgomp.so.1' in done.stdout and 'pip install' in done.stdout and 'Traceback' not in done.stderr, done
