@@ -63,11 +63,11 @@ def footfall(
 # How each gait looks, for a horse of 1.60 m: k = cycles of the trunk a stride; travel of withers, croup (m); low = +1 the trunk is low over the standing leg, -1 it vaults over it;
 # lift of fore and hind hoof (m); flex: the loins (degrees); roll and yaw (degrees); neck and head: mean (degrees, + down), swing (degrees); tail: how raised (0..1).
 _LOOK = dict(
-    stand=dict(k=1, travel=(0, 0), low=1, lift=(0, 0), flex=0, roll=0, yaw=0, neck=(8, 0), head=(2, 0), tail=0., heel=0, fold=1.6),
-    walk=dict(k=2, travel=(.035, .06), low=-1, lift=(.10, .08), flex=1.0, roll=2.5, yaw=3.0, neck=(16, 3.5), head=(6, 2), tail=.1, heel=42, fold=1.9),
-    trot=dict(k=2, travel=(.08, .08), low=1, lift=(.18, .14), flex=1.0, roll=1.5, yaw=1.5, neck=(2, 1.5), head=(2, 1), tail=.35, heel=48, fold=1.9),
-    canter=dict(k=1, travel=(.13, .15), low=1, lift=(.20, .17), flex=5., roll=1.5, yaw=1.5, neck=(8, 5), head=(6, 5), tail=.45, heel=52, fold=1.9),
-    gallop=dict(k=1, travel=(.10, .12), low=1, lift=(.28, .24), flex=7., roll=1.5, yaw=1.5, neck=(22, 6), head=(-6, 4), tail=.6, heel=56, fold=1.9))
+    stand=dict(k=1, travel=(0, 0), low=1, lift=(0, 0), flex=0, roll=0, yaw=0, neck=(8, 0), head=(2, 0), tail=0., heel=0, peak=(0, 0), fold=1.6),
+    walk=dict(k=2, travel=(.035, .065), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 4.5), head=(6, 2), tail=.1, heel=48, peak=(92, 48), fold=1.8),
+    trot=dict(k=2, travel=(.08, .08), low=1, lift=(.14, .10), flex=1., roll=1.5, yaw=1.5, neck=(2, -1.5), head=(2, -1), tail=.35, heel=60, peak=(114, 58), fold=1.9),
+    canter=dict(k=1, travel=(.12, .14), low=1, lift=(.20, .14), flex=5., roll=1.5, yaw=1.5, neck=(8, 1.5), head=(6, 2), tail=.45, heel=60, peak=(108, 62), fold=1.9),
+    gallop=dict(k=1, travel=(.10, .12), low=1, lift=(.31, .20), flex=7., roll=1.5, yaw=1.5, neck=(22, -1.5), head=(-6, 3), tail=.6, heel=58, peak=(112, 66), fold=1.9))
 
 # %% ../nbs/10_gait.ipynb #10-007
 @dataclass
@@ -83,7 +83,9 @@ class _Style:
     resting: int = -1        # the hind leg (0 or 2) that rests on its toe
 
     @property
-    def stride(self): "m"; return self.speed/self.freq if self.freq else 0.
+    def stride(self): "m, 0 for a standing horse"; return self.speed/self.freq if self.freq else 0.
+    @property
+    def hind(self): "Phase of mid-stance of the hind leg that begins the stride."; first = 2 if self.gait.endswith('left') else 0; return self.phase[first] + self.duty[first]/2
 
 # %% ../nbs/10_gait.ipynb #10-008
 def _withers(skeleton): "m, from the ground to the top of the shoulder blade"; return float(skeleton.head[skeleton.index('shoulder.L'), 2] - skeleton.tail[skeleton.index('f_hoof.L'), 2])
@@ -107,6 +109,7 @@ def _style(gait, speed, skeleton, rng, turn, n_strides):
     lo, hi = SPEEDS[k]
     v = speed/h**.5  # same Froude number, same gait
     if not (lo*.5 <= v <= hi*1.25): raise InputError(f'Expected a speed of {lo*.5*h**.5:.1f} to {hi*1.25*h**.5:.1f} m/s for {gait} of this horse, but got {speed:g}. Ask for another gait.')
+    if speed: turn = float(np.clip(turn, -3.5/speed**2, 3.5/speed**2))
     phase, duty = footfall(right, v)
     freq = stride_frequency(right, v)/h**.5*rng.normal(1, .03)
     if freq: duty = np.minimum(duty + rng.normal(0, .015), np.where(_FORE, 1.22, 1.30)*h*freq/speed)  # how far a leg carries the trunk has its limit
@@ -114,10 +117,10 @@ def _style(gait, speed, skeleton, rng, turn, n_strides):
     pair = lambda a, sd: np.where(_FORE, *(np.asarray(a)[i]*rng.lognormal(0, sd) for i in (0, 1)))
     s = _Style(gait, look, h, speed, freq, turn*mirror,
         phase + n4(0, .008)*(k != 'stand'), duty + n4(0, .004)*(k != 'stand'),
-        np.where(_FORE, -.055 + rng.normal(0, .02), -.03 + rng.normal(0, .02))*h*(k != 'stand'), np.where(_FORE, rng.uniform(.55, 1.), rng.uniform(.5, .95) if k != 'stand' else .9) + n4(0, .03),
+        np.where(_FORE, -.038 + rng.normal(0, .02), -.015 + rng.normal(0, .02))*h*(k != 'stand'), np.where(_FORE, rng.uniform(.55, 1.), rng.uniform(.5, .95) if k != 'stand' else .9) + n4(0, .03),
         pair(look['lift'], .18)*rng.lognormal(0, .06, 4)*h,
-        np.radians(np.where(_FORE, look['heel'], look['heel'] + 4) + rng.normal(0, 4)), np.clip(.74 + rng.normal(0, .04) + n4(0, .015), .6, .88),
-        np.radians(pair((10, 10), .25)), np.radians(pair((95, 88) if k != 'walk' else (70, 62), .08)), _draw_body(look, rng), _draw_jitter(k, rng, n_strides, h))
+        np.radians(np.where(_FORE, look['heel'], look['heel'] + 4) + rng.normal(0, 4)), np.clip(.66 + rng.normal(0, .04) + n4(0, .015), .6, .88),
+        np.radians(pair((10, 10), .25)), np.radians(pair(look['peak'], .08)), _draw_body(look, rng), _draw_jitter(k, rng, n_strides, h))
     return s if mirror > 0 else _mirror(s)
 
 # %% ../nbs/10_gait.ipynb #10-010
@@ -187,9 +190,8 @@ def _trunk_angles(s, P, t):
     pitch = (zc - zw)/(1.17*s.size)
     flex = u['flex0'] + (u['flex']*wave(k, c - .35/k + u['flex_phase']) if s.freq else 0*P)  # loins round while the hind legs come forward
     lean = np.sign(s.turn)*max(0, np.arctan(s.speed**2*abs(s.turn)/9.81) - np.radians(3))
-    hind = s.phase[0] + s.duty[0]/2                      # mid-stance of the left hind
-    roll = lean + u['roll']*np.stack([wave(1, hind + .25), wave(1, hind + .45)], 1) + np.radians(.5)*slow[:, 2:3]
-    bend = u['bend'] + s.turn*np.radians(52) + (u['yaw']*wave(1, hind + .3) if s.freq else 0*P)
+    roll = lean + u['roll']*np.stack([wave(1, s.hind + .25), wave(1, s.hind + .45)], 1) + np.radians(.5)*slow[:, 2:3]
+    bend = u['bend'] + s.turn*np.radians(52) + (u['yaw']*wave(1, s.hind + .3) if s.freq else 0*P)
     ends = np.stack([np.stack([-bend/2, roll[:, 0], pitch + flex/2 + 0*P], -1), np.stack([bend/2, roll[:, 1], pitch - flex/2 + u['pitch0']*0], -1)], 1)
     return ends[:, :1]*(1 - _BEND)[:, None] + ends[:, 1:]*_BEND[:, None], (zw + zc)/2, slow
 
@@ -217,7 +219,7 @@ def _pose_trunk(skeleton, s, P, t, rest):
     for leg, b in enumerate(rest['bones'][:, 0]):
         g = 4 if _FORE[leg] else 0  # the shoulder blade hangs on spine.005, the pelvis is one with spine.001 and .002
         pivots[:, leg] = heads[:, g] + Q[:, g] @ (skeleton.head[b] - skeleton.head[g])
-    sway = s.u['sway']*s.size*np.cos(2*np.pi*(P - s.phase[0] - s.duty[0]/2)) + .006*s.size*slow[:, 3]
+    sway = s.u['sway']*s.size*np.cos(2*np.pi*(P - s.hind)) + .006*s.size*slow[:, 3]
     surge = s.u['surge']*.3*s.size*np.sin(2*np.pi*s.look['k']*P) if s.freq else .008*slow[:, 4]
     side = np.stack([np.cos(heading), np.sin(heading)], -1)
     at = np.concatenate([xy + side*sway[:, None] + np.stack([np.sin(heading), -np.cos(heading)], -1)*surge[:, None], (rest['mid'][2] + z)[:, None]], 1)
@@ -239,7 +241,7 @@ def _curves(s, w):
     for leg in range(4):
         d, e, off, sag, peak, fore = s.duty[leg], s.heel[leg], s.heel_off[leg], s.sag[leg], s.peak[leg], _FORE[leg]
         u = lambda x: d + (1 - d)*x
-        keys = [(0, 0, -.18, 0), (d*.35, 0, -.10 - sag, 0), (d*off, 0, -.02 - .7*sag, 0), (d, e, .62*e, .06), (u(.2), .9*peak, .80*peak, .75), (u(.4), peak, .88*peak, 1), (u(.65), .45*peak, .40*peak, .62),
+        keys = [(0, 0, -.18, 0), (d*.35, 0, -.10 - sag, 0), (d*off, 0, -.02 - .7*sag, 0), (d, e, .62*e, .06), (u(.2), e + .85*(peak - e), .80*peak, .75), (u(.4), peak, .94*peak, 1), (u(.65), .45*peak, .42*peak, .62),
                 (u(.86), -.16, -.22, .1), (1, 0, -.18, 0)]
         x, y = np.array([k[0] for k in keys]), np.array([k[1:] for k in keys])
         x, y = np.concatenate([x[-3:-1] - 1, x, x[1:3] + 1]), np.concatenate([y[-3:-1], y, y[1:3]])
@@ -288,8 +290,8 @@ def _standing_toes(s, P, rest):
     return np.broadcast_to(toe, (len(P), 4, 3)), np.zeros((len(P), 4)), curves, np.ones((len(P), 4), bool)
 
 # %% ../nbs/10_gait.ipynb #10-016
-_LEAST = np.radians(np.where(_FORE, -14., -16.))  # how far the leg opens beyond its rest before the trunk is lowered instead
-_OPEN = np.radians(np.where(_FORE, -24., -30.))   # how far it can open at all
+_LEAST = np.radians(np.where(_FORE, -17., -20.))  # how far the leg opens beyond its rest before the trunk is lowered instead
+_OPEN = np.radians(np.where(_FORE, -24., -27.))   # how far it can open at all
 _FOLD = np.radians(np.where(_FORE, 70., 75.))     # how far it folds
 
 def _fan(s, x, seg, curves):
@@ -321,10 +323,11 @@ def _blade(s, at, rest, pitch):
 # %% ../nbs/10_gait.ipynb #10-017
 def _pull(s, at, top, seg, curves, stance_weight, free):
     "In swing a hoof may not be dragged along at full stretch: what is out of easy reach is drawn up towards the shoulder, softly."
-    d = _fetlock(_LEAST, at, seg, curves, stance_weight)[0] - top
-    reach, soft = np.abs(_fan(s, _LEAST + 0*at.real, seg, curves)[0]), .02*s.size
-    over = soft*np.logaddexp(0, (np.abs(d) - reach)/soft)
-    return at - free*over*d/np.abs(d)
+    least = .5*(_LEAST + _OPEN)
+    d = _fetlock(least, at, seg, curves, stance_weight)[0] - top
+    reach, soft = np.abs(_fan(s, least + 0*at.real, seg, curves)[0]), .01*s.size
+    x = np.maximum(np.abs(d) - reach + soft, 0)
+    return at - free*np.where(x < 2*soft, x**2/(4*soft), x - soft)*d/np.abs(d)
 
 def _solve(s, trunk, toe, yaw, curves, stance_weight, free, rest):
     "The folding of each leg that takes its hoof where it has to be, by bisection; then it is aimed. Angles (T, 4): blade, upper, middle, cannon, pastern, hoof; the plane; what is out of reach (m)."
@@ -359,8 +362,8 @@ def _weight(s, P):
     "(T, 4) 1 while the leg carries, 0 in swing, soft between; and 0 while the hoof is bound to the ground, 1 while it is free."
     if not s.freq: return np.ones((len(P), 4)), np.zeros((len(P), 4))
     _, w, stance, u = _cycle(s, P)
-    window = lambda width: _ease(np.clip(np.minimum(u, 1 - u)/width, 0, 1))*~stance
-    return 1 - window(.25), window(.08)
+    window = _ease(np.clip(np.minimum(u, 1 - u)/.25, 0, 1))*~stance
+    return 1 - window, ~stance
 
 def _carry(skeleton, s, rest):
     "Lowers withers and croup until no hoof is out of reach: a horse that strides out is lower than one that stands."
@@ -377,7 +380,7 @@ def _carry(skeleton, s, rest):
 
 # %% ../nbs/10_gait.ipynb #10-019
 _NECK = ('neck.001', 'neck.002', 'neck.003', 'neck.004', 'head')
-_TAIL_DOWN = np.radians([-12, -20, -42, -64, -80])  # pitch of tail.001 to .005 when it hangs
+_TAIL_DOWN, _TAIL_UP = np.radians([-12, -20, -42, -64, -80]), np.radians([10, 16, -14, -42, -60])  # pitch of tail.001 to .005 when it hangs, and when it is carried
 
 def _neck_angles(s, P, t, trunk):
     "(T, 5, 3) yaw, roll, pitch of the neck's four bones and the head: carried as drawn, nodding with the stride, looking about."
@@ -401,7 +404,7 @@ def _tail_angles(s, P, t, trunk):
     lag = .07*i
     swing = u['tail_side'] + u['tail_amp']*(.3 + .25*i)*np.cos(2*np.pi*k*(P[:, None] - u['tail_phase'] - lag)) + np.radians(2.)*(i/2)*_signal(u['tail_slow'], t)
     bounce = np.radians(5)*u['tail']*i/2*np.cos(2*np.pi*s.look['k']*(P[:, None] - _mid(s, False) - .15 - lag)) if s.freq else 0
-    pitch = _TAIL_DOWN*(1 - .62*u['tail']) + bounce + croup[:, 2:]*(.8 - .18*i)
+    pitch = _TAIL_DOWN + u['tail']*(_TAIL_UP - _TAIL_DOWN) + bounce + croup[:, 2:]*(.8 - .18*i)
     return np.stack([croup[:, :1] + trunk['heading'][:, None] + .5*swing, croup[:, 1:2] + swing, pitch], -1)
 
 # %% ../nbs/10_gait.ipynb #10-020
@@ -433,8 +436,8 @@ def _assemble(skeleton, s, P, t, trunk, legs, rest):
 def _face(skeleton, s, t, Q):
     "Ears that turn and a jaw that is not always shut, on top of the head."
     slow, zero, at = _signal(s.u['ears_slow'], t), 0*t, skeleton.index
-    for j, x in enumerate('LR'):
-        ear = Q[:, at(f'ear.{x}')] @ _euler(np.radians(14)*slow[:, j] , zero, s.u['ears'][j] + np.radians(8)*slow[:, 2])
+    for j, (x, out) in enumerate(zip('LR', (1, -1))):
+        ear = Q[:, at(f'ear.{x}')] @ _euler(out*np.radians(14)*slow[:, j], zero, s.u['ears'][j] + np.radians(8)*slow[:, 2])
         Q[:, at(f'ear.{x}')] = ear; Q[:, at(f'ear.{x}.001')] = ear
     jaw = Q[:, at('jaw')] @ _euler(zero, zero, s.u['jaw']*(.6 + .4*slow[:, 3]).clip(0, 2))
     Q[:, at('jaw')] = jaw; Q[:, at('jaw.001')] = jaw
@@ -453,7 +456,7 @@ class Motion:
     fps: float
     stride_hz: float          # 0 for a standing horse
     phase: np.ndarray         # (T,) strides since the left hind (on a left lead: the right hind) touched down first
-    debug: dict = field(default=None, repr=False)
+    parts: dict = field(default=None, repr=False) # what it was made of: the style drawn, the trunk, the angles of the legs
 
     def __len__(self): return len(self.Q)
     def __repr__(self): return f'Motion({self.gait} at {self.speed:.2f} m/s, {len(self)} frames at {self.fps:g} fps)'
@@ -475,7 +478,7 @@ def generate(
     skeleton: Skeleton = HORSE_RIG,    # 80 bones, see `random_horse`
     seed: int = 0,
     rng: np.random.Generator = None,   # instead of a seed
-    turn: float = 0.,                  # 1/radius (1/m) of the path, positive to the left
+    turn: float = 0.,                  # 1/radius (1/m) of the path, positive to the left; no tighter than a lean of about 18 degrees asks for
 ) -> Motion:
     "A horse in motion: planted hooves, and every number drawn around the literature's; raises `InputError`."
     if n_frames < 1 or fps <= 0: raise InputError(f'Expected at least one frame and a positive fps, but got {n_frames} and {fps}.')
@@ -494,7 +497,7 @@ def generate(
         if short.max() < 5e-4: break
         s = replace(s, drop=(s.drop[0] + 2*short[_FORE].max() + .002, s.drop[1] + 2*short[~_FORE].max() + .002))
     Q = _assemble(skeleton, s, P, t, trunk, legs, rest)
-    return Motion(Q, trunk['root'], stance, skeleton, gait, float(s.speed), float(fps), float(s.freq), P, dict(legs=legs, style=s, trunk=trunk))
+    return Motion(Q, trunk['root'], stance, skeleton, gait, float(s.speed), float(fps), float(s.freq), P, dict(style=s, trunk=trunk, legs=legs))
 
 # %% ../nbs/10_gait.ipynb #10-023
 def _draw_stand(rng, s):
