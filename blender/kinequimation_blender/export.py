@@ -11,7 +11,7 @@ import bpy
 from .scene import bind
 
 
-def export_bvh(path, ml_rig):
+def export_bvh(path, ml_rig, meshes=()):
     """Root motion and rotations of every bone, metres, Z up as in Blender."""
     with only_selected([ml_rig]):
         scene = bpy.context.scene

@@ -29,7 +29,7 @@ def read_mapping(path=MAPPINGS / "horse.json"):
     return mapping
 
 
-def retarget(rig, skeleton, clip, mapping, frames, action_name, progress=lambda done, total: None):
+def retarget(rig, skeleton, clip, mapping, frames, action_name, progress=None):
     """Keys the rig's controls so that its DEF bones follow the clip; returns the source's world matrices (T,B,4,4)."""
     check(rig, skeleton, mapping)
     set_properties(rig, mapping["properties"])
@@ -39,10 +39,11 @@ def retarget(rig, skeleton, clip, mapping, frames, action_name, progress=lambda 
     key_root(bag, rig, skeleton, source, mapping["root"], clip["meta"]["fps"], frames)
     steps = levels(rig, mapping)
     for number, rows in enumerate(steps):
+        if progress:
+            progress(number, len(steps))
         unkeyed = evaluate(rig, [row["control"] for row in rows], frames)
         for i, row in enumerate(rows):
             key_control(bag, rig, skeleton, source, row, unkeyed[:, i], frames)
-        progress(number + 1, len(steps))
     settle_planes(bag, rig, skeleton, source, mapping, frames)
     bpy.context.scene.frame_set(int(frames[0]))
     return source

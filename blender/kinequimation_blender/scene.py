@@ -61,7 +61,7 @@ def place_camera(camera, around, aspect):
     return camera
 
 
-def add_background(camera, video, folder, frames, fps):
+def add_background(camera, video, folder, frames):
     """The video behind the camera's view; its path is relative to `folder`, where the .blend will be."""
     image = bpy.data.images.load(str(Path(video).resolve()))
     image.name = Path(video).name
@@ -161,3 +161,8 @@ def show(rig, ml_rig):
                 space.shading.type = "SOLID"
                 space.shading.color_type = "MATERIAL"
     bpy.context.scene.frame_set(bpy.context.scene.frame_start)
+
+
+def save(path, *_):
+    """The .blend as it is now; paths in it are relative to where it will be, not to where it is written."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, relative_remap=False)

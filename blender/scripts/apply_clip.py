@@ -10,26 +10,26 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import bpy
-
 from kinequimation_blender import child, export, files, ml_rig, retarget, rig, scene
 
-WRITERS = {"scene.blend": None, "motion.bvh": export.export_bvh, "motion.fbx": export.export_fbx, "motion.glb": export.export_glb}
+WRITERS = {"scene.blend": scene.save, "motion.bvh": export.export_bvh, "motion.fbx": export.export_fbx, "motion.glb": export.export_glb}
 
 
 def main():
     args = arguments()
     skeleton = files.read_skeleton(args.skeleton)
     clip = files.read_clip(args.clip, skeleton)
-    frames = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"]))
-    child.report(stage="rig", done=0, total=len(frames))
-    horse, name = rig.build_rig(), args.clip.stem
-    source = retarget.retarget(horse, skeleton, clip, retarget.read_mapping(args.mapping), frames, name, lambda i, n: child.report(stage="keys", done=i, total=n))
+    frames, steps = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"])), child.Steps(3 + len(WRITERS))
+    horse, name = rig.build_rig(), args.name or args.clip.stem
+    steps.step("rig")
+    source = retarget.retarget(horse, skeleton, clip, retarget.read_mapping(args.mapping), frames, name, lambda i, n: (steps.more(0 if i else n), steps.step("keys")))
     bare = ml_rig.build_ml_rig(skeleton)
     ml_rig.pose_ml_rig(bare, skeleton, clip, frames, name + "_ML")
+    steps.step("skeleton")
     meshes = add_horse(horse, args)
     dress(clip, frames, source, horse, bare, args)
-    write(args.output, bare, meshes)
+    steps.step("horse")
+    write(args.output, bare, meshes, steps)
 
 
 def arguments():
@@ -38,6 +38,8 @@ def arguments():
     parser.add_argument("--skeleton", type=Path, required=True, help="the skeleton file (JSON) that the clip is for")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for what is written")
     parser.add_argument("--video", type=Path, help="the video, shown behind the camera's view")
+    parser.add_argument("--name", help="what the action is called; the clip's file name if left out")
+    parser.add_argument("--final-dir", type=Path, help="where the files will be moved to: the video's path is relative to it")
     parser.add_argument("--mapping", type=Path, default=retarget.MAPPINGS / "horse.json")
     parser.add_argument("--cache", type=Path, help="where the horse's mesh is kept between runs")
     parser.add_argument("--no-mesh", action="store_true", help="the rig alone")
@@ -53,7 +55,7 @@ def dress(clip, frames, source, horse, bare, args):
     around = source[..., :3, 3].reshape(-1, 3)
     camera = scene.add_camera(clip, frames, around)
     if args.video:
-        scene.add_background(camera, args.video, args.output, frames, clip["meta"]["fps"])
+        scene.add_background(camera, args.video, args.final_dir or args.output, frames)
     scene.add_floor(around, behind_video=bool(args.video))
     scene.add_light()
     if "contacts" in clip:
@@ -61,22 +63,16 @@ def dress(clip, frames, source, horse, bare, args):
     scene.show(horse, bare)
 
 
-def write(folder, bare, meshes):
+def write(folder, bare, meshes, steps):
     """All files or none: each under a temporary name until the last one is there."""
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         partial = {name: stack.enter_context(files.atomic_path(folder / name)) for name in WRITERS}
-        for i, (name, path) in enumerate(partial.items()):
-            child.report(stage="write", done=i, total=len(partial), file=name)
-            if name == "scene.blend":
-                bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, relative_remap=False)
-            elif name == "motion.bvh":
-                export.export_bvh(path, bare)
-            else:
-                WRITERS[name](path, bare, meshes)
+        for name, path in partial.items():
+            WRITERS[name](path, bare, meshes)
             if not path.exists() or path.stat().st_size == 0:
-                raise OSError(28, "Blender could not write it; is the disk full?", str(folder / name))
-    child.report(stage="write", done=len(WRITERS), total=len(WRITERS), files=[str(folder / name) for name in WRITERS])
+                raise OSError(28, "Blender could not write it, is the disk full?", str(folder / name))
+            steps.step(name)
 
 
 child.run(main)

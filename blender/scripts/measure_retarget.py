@@ -26,7 +26,7 @@ def main():
     clip = files.read_clip(args.clip, skeleton)
     frames = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"]))
     horse, start = rig.build_rig(), time.perf_counter()
-    source = retarget.retarget(horse, skeleton, clip, retarget.read_mapping(), frames, args.clip.stem, lambda i, n: child.report(stage="keys", done=i, total=n))
+    source = retarget.retarget(horse, skeleton, clip, retarget.read_mapping(), frames, args.clip.stem, lambda i, n: child.report(stage="keys", done=i, total=n + 1))
     seconds = time.perf_counter() - start
     result = summary(skeleton["names"], *retarget.measure(horse, skeleton, source, frames), seconds)
     with files.atomic_path(args.output) as partial:
