@@ -1,0 +1,182 @@
+"The detector as it ships: what it says about pictures with and without a horse, and about bad input."
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from kinequimation.detect import METADATA_KEY, Detector, crop, crop_matrix, draw_pose, names_hash, overlay_video, presence
+from kinequimation.files import InputError, assets_dir
+from kinequimation.pose import PoseSequence
+from kinequimation.skeleton import HORSE68
+from kinequimation.video import VideoWriter, frames, probe
+
+ROOT = Path(__file__).parent.parent
+WEIGHTS = assets_dir()/'models'/'detector.onnx'
+DEMO = assets_dir()/'clips'/'demo.mp4'
+SHARED = ROOT.parent/'shared'/'data'
+
+
+@pytest.fixture(scope='module')
+def detector(): return Detector(threads=1)
+
+
+@pytest.fixture
+def demo():
+    if not DEMO.exists(): pytest.skip('no demo clip in assets/clips')
+    return DEMO
+
+
+def empty_pictures():
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 255, 320).astype(np.uint8)
+    yield np.zeros((240, 320, 3), np.uint8)
+    yield np.full((100, 400, 3), 200, np.uint8)
+    yield np.repeat(np.tile(ramp, (240, 1))[..., None], 3, 2)
+    yield rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    yield cv2.resize(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
+
+
+def write(path, pictures, fps=25.):
+    pictures = list(pictures)
+    with VideoWriter(path, fps, pictures[0].shape[1::-1]) as w:
+        for p in pictures: w.write(p)
+    return path
+
+
+def test_answers_a_tuple_of_keypoints_and_scores(detector, demo):
+    image = next(iter(frames(demo)))
+    answer = detector.predict(image)
+    assert isinstance(answer, tuple)
+    keypoints, scores = answer
+    assert keypoints.shape == (68, 2) and scores.shape == (68,)
+    assert np.isfinite(keypoints).all() and ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize('i', range(5))
+def test_no_horse_gives_nan_and_zero(detector, i):
+    keypoints, scores = detector.predict(list(empty_pictures())[i])
+    assert np.isnan(keypoints).all() and (scores == 0).all()
+
+
+def test_box_given_and_found_agree(detector, demo):
+    image = next(iter(frames(demo)))
+    found, scores = detector.predict(image)
+    box = np.concatenate([found[scores > .3].min(0) - 5, found[scores > .3].max(0) + 5])
+    given, _ = detector.predict(image, box)
+    assert np.median(np.linalg.norm(found - given, axis=1)) < .03*(box[2:] - box[:2]).max()
+
+
+def test_a_small_horse_in_a_large_frame_is_found(detector, demo):
+    image = next(iter(frames(demo)))
+    found, _ = detector.predict(image)
+    small = cv2.resize(image, None, fx=.5, fy=.5, interpolation=cv2.INTER_AREA)
+    h, w = small.shape[:2]
+    frame = np.full((2*h, 2*w, 3), 120, np.uint8)
+    frame[h:, w:] = small
+    points, scores = detector.predict(frame)
+    assert presence(scores) >= detector.threshold
+    assert np.median(np.linalg.norm((points - [w, h])*2 - found, axis=1)) < .06*np.ptp(found, axis=0).max()
+
+
+def test_mirrored_picture_gives_mirrored_pose(detector, demo):
+    image = next(iter(frames(demo)))
+    box = np.array([0, 0, *image.shape[1::-1]])
+    a, s = detector.predict(image, box)
+    b, _ = detector.predict(image[:, ::-1].copy(), box)
+    b = b[HORSE68.flip_indices]*[-1, 1] + [image.shape[1] - 1, 0]
+    assert np.median(np.linalg.norm(a - b, axis=1)) < 2.5
+
+
+def test_video_of_a_horse(detector, demo, tmp_path):
+    clip = write(tmp_path/'clip.mp4', [f for i, f in enumerate(frames(demo)) if i < 6])
+    seen = []
+    pose = detector.predict_video(clip, progress=lambda done, total: seen.append((done, total)))
+    assert pose.frame == 'image' and pose.n_frames == 6 and pose.skeleton == HORSE68
+    assert np.isfinite(pose.xyz()).all(axis=(1, 2)).mean() > .8
+    assert seen[-1] == (6, 6)
+    out = overlay_video(clip, pose, tmp_path/'overlay.mp4')
+    assert probe(out).n_frames == 6 and probe(out).size == probe(clip).size
+    a, b = next(iter(frames(clip))), next(iter(frames(out)))
+    assert (np.abs(a.astype(int) - b) > 60).any(axis=-1).mean() > .005  # something was drawn
+
+
+def test_video_without_a_horse_is_nan(detector, tmp_path):
+    clip = write(tmp_path/'empty.mp4', [np.full((120, 160, 3), 90, np.uint8)]*3)
+    pose = detector.predict_video(clip)
+    assert np.isnan(pose.xyz()).all() and (pose.scores() == 0).all()
+
+
+def test_overlay_refuses_another_video(tmp_path):
+    clip = write(tmp_path/'clip.mp4', [np.zeros((120, 160, 3), np.uint8)]*2)
+    pose = PoseSequence.from_arrays(np.zeros((2, 68, 2)), fps=25, image_size=(640, 480))
+    with pytest.raises(InputError, match='Expected poses for a picture of 160x120, but they are for 640x480'): overlay_video(clip, pose, tmp_path/'out.mp4')
+    assert not (tmp_path/'out.mp4').exists()
+
+
+def test_drawing_leaves_the_picture_alone_and_skips_what_is_missing():
+    image = np.zeros((100, 100, 3), np.uint8)
+    points = np.full((68, 2), np.nan)
+    assert (draw_pose(image, points, np.zeros(68)) == 0).all()
+    points[:2] = [[20, 20], [80, 80]]
+    assert draw_pose(image, points, np.ones(68)).any() and not image.any()
+    draw_pose(image, np.full((68, 2), 1e9), np.ones(68))  # far outside: nothing, and no crash
+
+
+@pytest.mark.parametrize('image', [np.zeros((10, 10), np.uint8), np.zeros((10, 10, 3), np.float32), np.zeros((0, 10, 3), np.uint8)])
+def test_refuses_what_is_no_picture(detector, image):
+    with pytest.raises(InputError, match='Expected a picture as uint8 array'): detector.predict(image)
+
+
+@pytest.mark.parametrize('box', [(0, 0, 0, 10), (0, 0, np.nan, 10), (5, 5, 1, 1), (1, 2, 3)])
+def test_refuses_what_is_no_box(detector, box):
+    with pytest.raises(InputError, match='Expected a box x0 y0 x1 y1'): detector.predict(np.zeros((20, 20, 3), np.uint8), box)
+
+
+def test_refuses_weights_that_are_none(tmp_path):
+    with pytest.raises(InputError, match='does not exist'): Detector(tmp_path/'none.onnx')
+    (tmp_path/'text.onnx').write_text('not a network')
+    with pytest.raises(InputError, match='ONNX Runtime can not read'): Detector(tmp_path/'text.onnx')
+
+
+def edited(tmp_path, **changes):
+    onnx = pytest.importorskip('onnx')
+    graph = onnx.load(str(WEIGHTS))
+    meta = json.loads({p.key: p.value for p in graph.metadata_props}[METADATA_KEY])
+    onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps({**meta, **changes})} if changes else {})
+    onnx.save(graph, str(tmp_path/'edited.onnx'))
+    return tmp_path/'edited.onnx'
+
+
+def test_refuses_weights_for_another_skeleton(tmp_path):
+    path = edited(tmp_path, names_hash='0'*16, skeleton='horse16', n_keypoints=16)
+    with pytest.raises(InputError) as e: Detector(path)
+    assert str(e.value) == f"Expected a detector for the 68 keypoints of horse68, but {path} was trained for 16 of 'horse16'. Choose other weights."
+
+
+def test_refuses_weights_of_another_kind_or_without_a_name(tmp_path):
+    with pytest.raises(InputError, match='is a lifter'): Detector(edited(tmp_path, kind='lifter'))
+    with pytest.raises(InputError, match='does not say what it is'): Detector(edited(tmp_path))
+
+
+def test_shipped_weights_say_what_they_are(detector):
+    assert detector.meta['skeleton'] == 'horse68' and detector.meta['names_hash'] == names_hash(HORSE68)
+    assert WEIGHTS.stat().st_size < 20e6 and WEIGHTS.with_suffix('.md').exists()
+
+
+def test_shrinking_keeps_places():
+    "A window fetched from a shrunken copy shows things at the same place as one sampled directly."
+    image = np.zeros((900, 900, 3), np.uint8)
+    cv2.circle(image, (600, 300), 40, (255, 255, 255), -1)
+    M = crop_matrix((450, 450), 900, 100)
+    grey = crop(image, M, 100)[..., 0].astype(float)
+    middle = (grey[..., None]*np.stack(np.meshgrid(np.arange(100), np.arange(100)), -1)).sum((0, 1))/grey.sum()
+    assert np.abs(middle - (M @ [600, 300, 1])).max() < .1
+
+
+def test_finds_the_horse_in_a_film_of_1878(detector):
+    clip = SHARED/'muybridge'/'muybridge-1.mp4'
+    if not clip.exists(): pytest.skip(f'{clip} is not here')
+    answers = [detector.predict(f) for i, f in enumerate(frames(clip)) if i < 36 and i % 6 == 0]
+    assert np.mean([np.isfinite(p).all() for p, _ in answers]) >= .8

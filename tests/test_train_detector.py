@@ -1,0 +1,134 @@
+"Training with MMPose, in small: both configurations run, resume, export and give what the detector expects."
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('mmpose', reason="needs the extra 'train'")
+from kinequimation.detect import Detector, names_hash
+from kinequimation.files import InputError
+from kinequimation.skeleton import HORSE68
+from kinequimation.train_detector import (Horse68Dataset, HorseCrop, HorseLook, best_checkpoint, choose_threshold, dataset_info, export_detector, facing, load_config, load_model, measure_detector, mmpose_keypoints,
+                                          summarise, target_distribution, toy_dataset, toy_picture, train_detector)
+import torch
+
+
+@pytest.fixture(scope='module')
+def toys(tmp_path_factory): return toy_dataset(tmp_path_factory.mktemp('toys'), 24, seed=5, negatives=.2)
+
+
+@pytest.fixture(scope='module')
+def trained(toys, tmp_path_factory):
+    out = tmp_path_factory.mktemp('run')
+    best = train_detector(toys, out, epochs=1, batch_size=6, threads=1)
+    return out, best, export_detector(best, out/'detector.onnx', threshold=0.)
+
+
+def test_mmpose_and_detector_agree(trained, toys):
+    "MMPose's pipeline and ours cut, run and decode independently: the keypoints must be the same."
+    _, best, weights = trained
+    detector = Detector(weights, threads=1, flip_test=False)
+    for path, box, points, scores in mmpose_keypoints(best, toys):
+        ours, sure = detector.predict(cv2.imread(str(path)), box)
+        assert np.abs(ours - points).max() < 1 and np.abs(sure - scores).max() < .02
+
+
+def test_onnx_equals_torch(trained):
+    _, best, weights = trained
+    model, _ = load_model(best)
+    x = torch.randn(3, 3, 192, 192)
+    with torch.no_grad(): prob = model.head.probabilities(model.extract_feat(x))[0].numpy()
+    answer = Detector(weights, threads=1).session.run(None, {'windows': x.numpy()})[0]
+    assert np.abs(answer - prob).max() < 1e-4
+    assert (answer.sum((2, 3)) <= 1 + 1e-4).all()
+
+
+def test_the_file_says_what_it_is(trained):
+    meta = Detector(trained[2], threads=1).meta
+    assert (meta['kind'], meta['skeleton'], meta['names_hash'], meta['input_size']) == ('detector', 'horse68', names_hash(HORSE68), [192, 192])
+
+
+def test_training_goes_on_where_it_stopped(trained, toys):
+    out, _, _ = trained
+    before = torch.load(out/'last.pth', weights_only=False, map_location='cpu')['meta']['iter']
+    train_detector(toys, out, epochs=2, batch_size=6, threads=1)
+    after = torch.load(out/'last.pth', weights_only=False, map_location='cpu')['meta']['iter']
+    assert before < after == 2*before
+
+
+def test_measuring(trained, toys):
+    rows = measure_detector(Detector(trained[2], threads=1), toys, limit=6)
+    numbers = summarise(rows, choose_threshold(rows))
+    assert 0 <= numbers['PCK@0.05 box given'] <= 1 and numbers['pictures'] + numbers['pictures without a horse'] == 6
+
+
+def test_hrnet_w32_runs(toys, tmp_path, monkeypatch):
+    "MMPose's own network on the same set: a few iterations, without its published weights."
+    import kinequimation.train_detector as t
+    monkeypatch.setattr(t, '_reachable', lambda url: None)
+    best = train_detector(toys, tmp_path, epochs=.2, batch_size=2, config='horse68_hrnet-w32_256', threads=1)
+    state = torch.load(best, weights_only=False, map_location='cpu')['state_dict']
+    assert state['head.final_layer.weight'].shape[0] == 68
+
+
+def test_hrnet_w32_begins_from_animals():
+    cfg = load_config('horse68_hrnet-w32_256')
+    assert cfg.load_from.startswith('https://') and 'ap10k' in cfg.load_from
+    assert cfg.model.backbone.extra.stage2.num_channels == (32, 64)
+
+
+def test_pictures_without_a_horse_stay_in(toys):
+    both = Horse68Dataset(ann_file='annotations/train.json', data_root=f'{toys}/', pipeline=[])
+    horses = Horse68Dataset(ann_file='annotations/train.json', data_root=f'{toys}/', pipeline=[], negatives=False)
+    n = sum(not any(a['keypoints'][2::3]) for a in json.loads((toys/'annotations'/'train.json').read_text())['annotations'])
+    assert n > 0 and len(both) == len(horses) + n
+    assert Horse68Dataset.METAINFO == dataset_info()
+
+
+@pytest.mark.parametrize('seed', range(12))
+def test_augmented_labels_stay_on_the_horse(seed):
+    "A mark painted at a keypoint is where the label says, after cutting, turning and mirroring; a mirrored left is a right."
+    np.random.seed(seed)
+    points = np.zeros((68, 3))
+    points[:] = [128, 128, 2]
+    l, r = HORSE68.index('r_hoof.L'), HORSE68.index('r_hoof.R')
+    points[l, :2], points[r, :2] = (90, 150), (170, 110)
+    image = np.zeros((256, 256, 3), np.uint8)
+    cv2.circle(image, (90, 150), 6, (255, 0, 0), -1)
+    cv2.circle(image, (170, 110), 6, (0, 255, 0), -1)
+    record = dict(img=image, bbox=np.array([[60., 60., 200., 200.]]), keypoints=points[None, :, :2], keypoints_visible=points[None, :, 2], facing=1., is_horse=True)
+    record = HorseCrop(train=True)(record)
+    where = lambda c: np.argwhere(record['img'][..., c] - record['img'][..., 2].astype(int) > 150).mean(0)[::-1]
+    labels = record['keypoint_labels'][0]
+    first, second = (r, l) if record['flip'] else (l, r)
+    for k, c in ((first, 0), (second, 1)):
+        if (labels[k] > 8).all() and (labels[k] < 184).all() and (record['img'][..., c] - record['img'][..., 2].astype(int) > 150).any(): assert np.linalg.norm(where(c) - labels[k]) < 2
+    assert record['facing_target'] == (-1 if record['flip'] else 1)
+
+
+def test_looks_keep_the_shape():
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        np.random.seed(seed)
+        image, points, azimuth = toy_picture(rng)
+        record = HorseCrop(train=True)(dict(img=image, bbox=np.array([[0., 0, 256, 256]]), keypoints=points[None, :, :2], keypoints_visible=points[None, :, 2], facing=azimuth, is_horse=True))
+        record = HorseLook()(record)
+        assert record['img'].shape == (192, 192, 3) and record['img'].dtype == np.uint8
+
+
+def test_target_is_a_distribution_about_the_point():
+    t = target_distribution(torch.tensor([[[97.5, 57.5], [0, 0]]]), torch.tensor([[1., 0.]]), (48, 48), 4, 1.2)
+    assert torch.allclose(t.sum(-1), torch.ones(1, 2)) and t[0, 1, -1] == 1
+    assert int(t[0, 0].argmax()) == 14*48 + 24
+
+
+def test_facing_is_what_the_picture_shows():
+    assert facing(np.array([1., 0, 0]), np.array([0, 0, 5.])) == pytest.approx(np.pi/2)
+    assert facing(np.array([1., 0, 1]), np.array([5., 0, 5])) == pytest.approx(0)  # straight away from the camera, at the edge of the picture
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(InputError, match='Expected annotations/train.json in the data set'): train_detector(tmp_path, tmp_path/'run', epochs=1)
+    with pytest.raises(InputError, match='either epochs or minutes'): train_detector(tmp_path, tmp_path/'run')
+    with pytest.raises(InputError, match='has no checkpoint'): best_checkpoint(tmp_path)
