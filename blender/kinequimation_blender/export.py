@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Out to other programs: BVH, FBX and glTF of the bare skeleton and of the mesh bound to it.
+"""Out to other programs: FBX and glTF of the bare skeleton and of the mesh bound to it (BVH: bvh.py).
 
 The bare skeleton has one root, no constraints and no scale: what game engines want, and what they would make of `rig` after
 an hour of baking. It follows the clip exactly.
@@ -9,13 +9,6 @@ import contextlib
 import bpy
 
 from .scene import bind
-
-
-def export_bvh(path, ml_rig, meshes=()):
-    """Root motion and rotations of every bone, metres, Z up as in Blender."""
-    with only_selected([ml_rig]):
-        scene = bpy.context.scene
-        quietly(bpy.ops.export_anim.bvh, filepath=str(path), frame_start=scene.frame_start, frame_end=scene.frame_end, root_transform_only=True)
 
 
 def export_fbx(path, ml_rig, meshes):

@@ -17,6 +17,8 @@ def read_skeleton(path):
     """The skeleton file as a dict of arrays: names, parents (B,), head/tail (B,3) m, roll (B,), matrix_local (B,4,4)."""
     bones = json.loads(Path(path).read_text(encoding="utf-8"))["bones"]
     out = {key: np.array([b[key] for b in bones], float) for key in ("head", "tail", "roll", "matrix_local")}
+    u, _, vt = np.linalg.svd(out["matrix_local"][:, :3, :3])  # rounded in the file: made a rotation again
+    out["matrix_local"][:, :3, :3] = u @ vt
     out["names"] = [b["name"] for b in bones]
     out["parents"] = [b["parent"] for b in bones]
     return out

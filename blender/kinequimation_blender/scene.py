@@ -163,6 +163,6 @@ def show(rig, ml_rig):
     bpy.context.scene.frame_set(bpy.context.scene.frame_start)
 
 
-def save(path, *_):
+def save(path):
     """The .blend as it is now; paths in it are relative to where it will be, not to where it is written."""
     bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, relative_remap=False)

@@ -10,16 +10,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kinequimation_blender import child, export, files, ml_rig, retarget, rig, scene
+from kinequimation_blender import bvh, child, export, files, ml_rig, retarget, rig, scene
 
-WRITERS = {"scene.blend": scene.save, "motion.bvh": export.export_bvh, "motion.fbx": export.export_fbx, "motion.glb": export.export_glb}
+FILES = ("scene.blend", "motion.bvh", "motion.fbx", "motion.glb")
 
 
 def main():
     args = arguments()
     skeleton = files.read_skeleton(args.skeleton)
     clip = files.read_clip(args.clip, skeleton)
-    frames, steps = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"])), child.Steps(3 + len(WRITERS))
+    frames, steps = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"])), child.Steps(3 + len(FILES))
     horse, name = rig.build_rig(), args.name or args.clip.stem
     steps.step("rig")
     source = retarget.retarget(horse, skeleton, clip, retarget.read_mapping(args.mapping), frames, name, lambda i, n: (steps.more(0 if i else n), steps.step("keys")))
@@ -29,7 +29,11 @@ def main():
     meshes = add_horse(horse, args)
     dress(clip, frames, source, horse, bare, args)
     steps.step("horse")
-    write(args.output, bare, meshes, steps)
+    write(args.output, {
+        "scene.blend": scene.save,
+        "motion.bvh": lambda path: bvh.write_bvh(path, skeleton, source, clip["meta"]["fps"]),
+        "motion.fbx": lambda path: export.export_fbx(path, bare, meshes),
+        "motion.glb": lambda path: export.export_glb(path, bare, meshes)}, steps)
 
 
 def arguments():
@@ -63,14 +67,14 @@ def dress(clip, frames, source, horse, bare, args):
     scene.show(horse, bare)
 
 
-def write(folder, bare, meshes, steps):
+def write(folder, writers, steps):
     """All files or none: each under a temporary name until the last one is there."""
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        partial = {name: stack.enter_context(files.atomic_path(folder / name)) for name in WRITERS}
-        for name, path in partial.items():
-            WRITERS[name](path, bare, meshes)
-            if not path.exists() or path.stat().st_size == 0:
+        partial = {name: stack.enter_context(files.atomic_path(folder / name)) for name in FILES}
+        for name in FILES:
+            writers[name](partial[name])
+            if not partial[name].exists() or partial[name].stat().st_size == 0:
                 raise OSError(28, "Blender could not write it, is the disk full?", str(folder / name))
             steps.step(name)
 
