@@ -389,6 +389,7 @@ def _carry(skeleton, s, rest):
 
 # %% ../nbs/10_gait.ipynb #10-054
 _NECK = ('neck.001', 'neck.002', 'neck.003', 'neck.004', 'head')
+_LOW = np.array([.5, .85, 1., 1.])  # a low neck bends at its base
 _TAIL_DOWN, _TAIL_UP = np.radians([-12, -20, -42, -64, -80]), np.radians([10, 16, -14, -42, -60])  # pitch of tail.001 to .005 when it hangs, and when it is carried
 
 def _neck_angles(s, P, t, trunk):
@@ -396,13 +397,13 @@ def _neck_angles(s, P, t, trunk):
     u, wave = s.u, np.cos(2*np.pi*s.look['k']*(P - _mid(s, True) - s.u['neck_phase'])) if s.freq else 0*P
     head_wave = np.cos(2*np.pi*s.look['k']*(P - _mid(s, True) - u['head_phase'])) if s.freq else 0*P
     loose = np.radians(2 if s.freq else 5)
-    low = np.radians(58)*max(0, (.14 - u['low'])/.14)**.5 if s.look['tail'] < .3 else 0  # some graze
-    neck = u['neck'] + low + u['neck_amp']*wave + loose*trunk['slow'][:, 4]
-    head = u['head'] + .55*low + .45*u['neck_amp']*wave + u['head_amp']*head_wave + loose*trunk['slow'][:, 5]
+    low = np.radians(92)*max(0, (.18 - u['low'])/.18)**.4  # some of those that stand or walk let their heads hang
+    neck = u['neck'] + u['neck_amp']*wave + loose*trunk['slow'][:, 4]
+    head = u['head'] + .4*low + .45*u['neck_amp']*wave + u['head_amp']*head_wave + loose*trunk['slow'][:, 5]
     share = np.array([.4, .7, .95, 1.])**u['neck_shape']
     chest = trunk['angles'][:, 5]
     yaw = u['look_side'] + s.turn*np.radians(40) + loose*.7*trunk['slow'][:, 2]
-    pitch = np.concatenate([chest[:, 2:]*(1 - .5*share) + neck[:, None]*share, (.4*chest[:, 2] + head + .25*u['neck'])[:, None]], 1)
+    pitch = np.concatenate([chest[:, 2:]*(1 - .5*share) + neck[:, None]*share + low*_LOW, (.4*chest[:, 2] + head + .25*u['neck'])[:, None]], 1)
     full = np.append(share, 1.05)
     return np.stack([chest[:, :1] + yaw[:, None]*full + trunk['heading'][:, None], chest[:, 1:2]*(1 - .6*full), pitch], -1)
 
