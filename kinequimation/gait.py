@@ -67,8 +67,8 @@ _LOOK = dict(
     stand=dict(k=1, travel=(0, 0), low=1, lift=(0, 0), flex=0, roll=0, yaw=0, neck=(8, 0), head=(2, 0), tail=0., heel=0, peak=(0, 0), fold=1.6),
     walk=dict(k=2, travel=(.035, .065), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 4.5), head=(6, 2), tail=.1, heel=48, peak=(84, 44), fold=1.8),
     trot=dict(k=2, travel=(.08, .08), low=1, lift=(.14, .10), flex=1., roll=1.5, yaw=1.5, neck=(2, -1.5), head=(2, -1), tail=.35, heel=60, peak=(104, 50), fold=1.9),
-    canter=dict(k=1, travel=(.12, .14), low=1, lift=(.20, .14), flex=5., roll=1.5, yaw=1.5, neck=(8, 1.5), head=(6, 2), tail=.45, heel=60, peak=(104, 56), fold=1.9),
-    gallop=dict(k=1, travel=(.10, .12), low=1, lift=(.31, .20), flex=7., roll=1.5, yaw=1.5, neck=(22, -1.5), head=(-6, 3), tail=.6, heel=58, peak=(108, 60), fold=1.9))
+    canter=dict(k=1, travel=(.12, .14), low=1, lift=(.22, .17), flex=5., roll=1.5, yaw=1.5, neck=(8, 1.5), head=(6, 2), tail=.45, heel=60, peak=(104, 56), fold=1.9),
+    gallop=dict(k=1, travel=(.10, .12), low=1, lift=(.36, .29), flex=7., roll=1.5, yaw=1.5, neck=(22, -1.5), head=(-6, 3), tail=.75, heel=58, peak=(122, 60), fold=1.85))
 
 # %% ../nbs/10_gait.ipynb #10-017
 @dataclass
@@ -135,7 +135,7 @@ def _draw_body(look, rng):
         neck=r(look['neck'][0] + n(0, 12)), neck_amp=r(look['neck'][1])*rng.lognormal(0, .3), neck_phase=n(0, .06), neck_shape=rng.uniform(.7, 1.3),
         head=r(look['head'][0] + n(0, 9)), head_amp=r(look['head'][1])*rng.lognormal(0, .3), head_phase=n(.1, .06),
         low=rng.uniform() if look['tail'] < .3 else 1., look_side=r(n(0, 5)), slow=_slow(rng, 6), warp=(abs(n(0, .02)), rng.uniform(.1, .4), rng.uniform(0, 6.28)),
-        tail=np.clip(look['tail'] + n(0, .15), -.1, .95), tail_side=r(n(0, 3)), tail_amp=r(abs(n(5, 3))), tail_phase=rng.uniform(), tail_slow=_slow(rng, 5, .3, 1.2),
+        tail=np.clip(look['tail'] + n(0, .15 + .12*(look['tail'] > .3)), -.1, 1.15), tail_side=r(n(0, 3)), tail_amp=r(abs(n(5, 3))), tail_phase=rng.uniform(), tail_slow=_slow(rng, 5, .3, 1.2),
         ears=r(n(0, 12, 2)), ears_slow=_slow(rng, 4, .2, 1.), jaw=r(abs(n(0, 2.5))), start=rng.uniform())
 
 def _draw_jitter(k, rng, n, h):
@@ -378,10 +378,10 @@ def _carry(skeleton, s, rest):
     "Lowers withers and croup until no hoof is out of reach: a horse that strides out is lower than one that stands."
     P = s.u['start'] + np.arange(72)/24  # three strides
     t = P/s.freq if s.freq else 3*P
+    (toe, yaw, curves, stance), weight = _toes(s, P, rest), _weight(s, P)[0]
     for _ in range(3):
         trunk = _pose_trunk(skeleton, s, P, t, rest)
-        toe, yaw, curves, stance = _toes(s, P, rest)
-        need = np.where(stance, _needed_drop(s, trunk, toe, yaw, curves, _weight(s, P)[0], rest), -1).max(0)
+        need = np.where(stance, _needed_drop(s, trunk, toe, yaw, curves, weight, rest), -1).max(0)
         fore, hind = s.drop[0] + need[_FORE].max(), s.drop[1] + need[~_FORE].max()
         least = (.02 if s.freq else .006)*s.size
         s = replace(s, drop=(max(fore, hind - .05*s.size, least), max(hind, fore - .05*s.size, least)))
@@ -390,7 +390,7 @@ def _carry(skeleton, s, rest):
 # %% ../nbs/10_gait.ipynb #10-054
 _NECK = ('neck.001', 'neck.002', 'neck.003', 'neck.004', 'head')
 _LOW = np.array([.5, .85, 1., 1.])  # a low neck bends at its base
-_TAIL_DOWN, _TAIL_UP = np.radians([-12, -20, -42, -64, -80]), np.radians([10, 16, -14, -42, -60])  # pitch of tail.001 to .005 when it hangs, and when it is carried
+_TAIL_DOWN, _TAIL_UP = np.radians([-12, -20, -42, -64, -80]), np.radians([14, 26, 8, -14, -28])  # pitch of tail.001 to .005 when it hangs, and when it is carried
 
 def _neck_angles(s, P, t, trunk):
     "(T, 5, 3) yaw, roll, pitch of the neck's four bones and the head: carried as drawn, nodding with the stride, looking about."
@@ -507,10 +507,10 @@ def generate(
     t = np.arange(n_frames)/fps
     a, f, p = s.u['warp']
     P = s.u['start'] + s.freq*(t + a*np.sin(2*np.pi*f*t + p)/(2*np.pi*f))
-    toe, yaw, curves, stance = _toes(s, P, rest)
+    (toe, yaw, curves, stance), weights = _toes(s, P, rest), _weight(s, P)
     for _ in range(4):  # a stride longer than those that _carry has seen may need a little more
         trunk = _pose_trunk(skeleton, s, P, t, rest)
-        legs = _solve(s, trunk, toe, yaw, curves, *_weight(s, P), rest)
+        legs = _solve(s, trunk, toe, yaw, curves, *weights, rest)
         short = (legs['short']*stance).max(0)
         if short.max() < 5e-4: break
         s = replace(s, drop=(s.drop[0] + 2*short[_FORE].max() + .002, s.drop[1] + 2*short[~_FORE].max() + .002))
