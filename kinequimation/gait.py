@@ -65,8 +65,8 @@ def footfall(
 # lift of fore and hind hoof (m); flex: the loins (degrees); roll and yaw (degrees); neck and head: mean (degrees, + down), swing (degrees); tail: how raised (0..1).
 _LOOK = dict(
     stand=dict(k=1, travel=(0, 0), low=1, lift=(0, 0), flex=0, roll=0, yaw=0, neck=(8, 0), head=(2, 0), tail=0., heel=0, peak=(0, 0), fold=1.6),
-    walk=dict(k=2, travel=(.035, .065), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 4.5), head=(6, 2), tail=.1, heel=48, peak=(84, 44), fold=1.8),
-    trot=dict(k=2, travel=(.08, .08), low=1, lift=(.14, .10), flex=1., roll=1.5, yaw=1.5, neck=(2, -1.5), head=(2, -1), tail=.35, heel=60, peak=(104, 50), fold=1.9),
+    walk=dict(k=2, travel=(.035, .065), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 4.5), head=(6, 2), tail=.02, heel=48, peak=(84, 44), fold=1.8),
+    trot=dict(k=2, travel=(.08, .08), low=1, lift=(.14, .10), flex=1., roll=1.5, yaw=1.5, neck=(2, -1.5), head=(2, -1), tail=.3, heel=60, peak=(104, 50), fold=1.9),
     canter=dict(k=1, travel=(.12, .14), low=1, lift=(.22, .17), flex=5., roll=1.5, yaw=1.5, neck=(8, 1.5), head=(6, 2), tail=.45, heel=60, peak=(104, 56), fold=1.9),
     gallop=dict(k=1, travel=(.10, .12), low=1, lift=(.36, .29), flex=7., roll=1.5, yaw=1.5, neck=(22, -1.5), head=(-6, 3), tail=.75, heel=58, peak=(122, 60), fold=1.85))
 
