@@ -58,3 +58,12 @@ def atomic_path(path):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def find_skeleton():
+    """The horse's skeleton file: inside the extension, in the checkout, or in the installed package."""
+    here = Path(__file__).resolve().parent
+    for folder in (here, here.parents[1] / "kinequimation/assets/skeletons", here.parents[1] / "assets/skeletons"):
+        if (folder / "horse.json").exists():
+            return folder / "horse.json"
+    raise ClipError(f"Expected the skeleton file horse.json in {here}, but it is not there. Install the extension again.")

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The scene around the horse: the camera of the video, the video behind it, a floor, a light, frame range and rate."""
-import math
 import os
 from pathlib import Path
 
@@ -26,8 +25,8 @@ def new_scene(fps, n_frames, first=1):
     return np.arange(first, first + n_frames)
 
 
-def add_camera(clip, frames, around):
-    """The camera that saw the video, or one that sees all of `around` (N,3) where the clip knows of none."""
+def add_camera(clip, frames, path):
+    """The camera that saw the video, or one that goes beside the horse along `path` (T,3) where the clip knows of none."""
     data = bpy.data.cameras.new("Camera")
     camera = bpy.data.objects.new("Camera", data)
     scene = bpy.context.scene
@@ -39,9 +38,8 @@ def add_camera(clip, frames, around):
     data.sensor_fit, data.sensor_width = "HORIZONTAL", SENSOR_MM
     data.lens = SENSOR_MM * (clip["meta"].get("focal_px") or 1.4 * width) / width
     data.clip_end = 1000
-    if "camera_location" not in clip:
-        return place_camera(camera, np.asarray(around), width / height)
-    location, rotation = clip["camera_location"], continuous(np.asarray(clip["camera_rotation"], float))
+    location, rotation = (clip[k] for k in ("camera_location", "camera_rotation")) if "camera_location" in clip else beside(path, data.lens, width / height)
+    rotation = continuous(np.asarray(rotation, float))
     camera.location, camera.rotation_quaternion = location[0], rotation[0]
     if np.ptp(location, 0).max() > 1e-6 or np.ptp(rotation, 0).max() > 1e-6:  # a still camera needs no keys
         bag = keys.new_action(camera, "Camera")
@@ -50,15 +48,13 @@ def add_camera(clip, frames, around):
     return camera
 
 
-def place_camera(camera, around, aspect):
-    """From the horse's left and a little in front, far enough to see everything."""
-    low, high = around.min(0), around.max(0)
-    middle, radius = Vector((low + high) / 2), float(np.linalg.norm(high - low)) / 2
-    towards = Vector((1.0, -0.45, 0.22)).normalized()
-    distance = radius / math.tan(math.atan(SENSOR_MM / 2 / camera.data.lens / max(aspect, 1))) * 1.1
-    camera.location = middle + towards * distance
-    camera.rotation_quaternion = (-towards).to_track_quat("-Z", "Y")
-    return camera
+def beside(path, lens_mm, aspect, see_m=4.2):
+    """From the horse's left and a little in front, at the horse's own pace; locations (T,3) and rotations (T,4) wxyz."""
+    towards = np.array([1.0, -0.35, 0.12]) / np.linalg.norm([1.0, -0.35, 0.12])
+    distance = max(see_m, 2.8 * aspect) * lens_mm / SENSOR_MM
+    middle = np.asarray(path) * [1, 1, 0] + [0, -0.5, 0.95]
+    turn = Vector(-towards).to_track_quat("-Z", "Y")
+    return middle + towards * distance, np.tile(list(turn), (len(path), 1))
 
 
 def add_background(camera, video, folder, frames):
@@ -88,7 +84,7 @@ def relative_path(path, folder):
 def add_floor(around, behind_video):
     """A plane at z = 0 under the whole path; before a video it only catches shadows."""
     around = np.asarray(around)
-    low, high = around[:, :2].min(0) - 4, around[:, :2].max(0) + 4
+    low, high = around[:, :2].min(0) - 60, around[:, :2].max(0) + 60
     mesh = bpy.data.meshes.new("Floor")
     mesh.from_pydata([(low[0], low[1], 0), (high[0], low[1], 0), (high[0], high[1], 0), (low[0], high[1], 0)], [], [(0, 1, 2, 3)])
     floor = bpy.data.objects.new("Floor", mesh)
@@ -141,6 +137,22 @@ def bind(mesh, armature):
     modifier = mesh.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
     return modifier
+
+
+def paint(mesh, attribute):
+    """A material that shows the mesh's colour attribute, in renders and in exports."""
+    mesh.data.color_attributes.active_color = mesh.data.color_attributes[attribute]
+    material = bpy.data.materials.new("Coat")
+    material.use_nodes = True
+    nodes = material.node_tree.nodes
+    shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
+    shader.inputs["Roughness"].default_value = 0.6
+    colour = nodes.new("ShaderNodeVertexColor")
+    colour.layer_name = attribute
+    colour.location = shader.location - Vector((250, 0))
+    material.node_tree.links.new(colour.outputs["Color"], shader.inputs["Base Color"])
+    material.diffuse_color = (0.22, 0.1, 0.05, 1)
+    mesh.data.materials.append(material)
 
 
 def show(rig, ml_rig):

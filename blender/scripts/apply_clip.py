@@ -6,11 +6,16 @@
 import argparse
 import contextlib
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+
 from kinequimation_blender import bvh, child, export, files, ml_rig, retarget, rig, scene
+from synth import coat
+from synth import horse as horse_builder
 
 FILES = ("scene.blend", "motion.bvh", "motion.fbx", "motion.glb")
 
@@ -19,6 +24,7 @@ def main():
     args = arguments()
     skeleton = files.read_skeleton(args.skeleton)
     clip = files.read_clip(args.clip, skeleton)
+    horse_mesh = None if args.no_mesh else horse_builder.load_horse(skeleton, args.cache or Path(tempfile.gettempdir()) / "kinequimation")  # empties the scene
     frames, steps = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"])), child.Steps(3 + len(FILES))
     horse, name = rig.build_rig(), args.name or args.clip.stem
     steps.step("rig")
@@ -26,8 +32,8 @@ def main():
     bare = ml_rig.build_ml_rig(skeleton)
     ml_rig.pose_ml_rig(bare, skeleton, clip, frames, name + "_ML")
     steps.step("skeleton")
-    meshes = add_horse(horse, args)
-    dress(clip, frames, source, horse, bare, args)
+    meshes = [] if args.no_mesh else [add_horse(horse_mesh, horse, skeleton)]
+    dress(clip, skeleton, frames, source, horse, bare, args)
     steps.step("horse")
     write(args.output, {
         "scene.blend": scene.save,
@@ -50,14 +56,20 @@ def arguments():
     return parser.parse_args()
 
 
-def add_horse(armature, args):
-    """The skinned horse on the rig."""
-    return []
+def add_horse(numbers, armature, skeleton):
+    """The skinned horse on the rig: a chestnut, always the same."""
+    colours, _ = coat.coat_colours(numbers, np.random.default_rng(3), "chestnut")
+    mesh = horse_builder.mesh_object(numbers, numbers["vertices"], colours)
+    horse_builder.add_vertex_groups(mesh, numbers, skeleton)
+    scene.paint(mesh, "coat")
+    scene.bind(mesh, armature)
+    return mesh
 
 
-def dress(clip, frames, source, horse, bare, args):
+def dress(clip, skeleton, frames, source, horse, bare, args):
     around = source[..., :3, 3].reshape(-1, 3)
-    camera = scene.add_camera(clip, frames, around)
+    path, _ = retarget.ground_path(skeleton, source, retarget.read_mapping(args.mapping)["root"], clip["meta"]["fps"])
+    camera = scene.add_camera(clip, frames, path)
     if args.video:
         scene.add_background(camera, args.video, args.final_dir or args.output, frames)
     scene.add_floor(around, behind_video=bool(args.video))

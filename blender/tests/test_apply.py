@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import BLENDER, SKELETON, wiggle
+from blender_side import BLENDER, SKELETON, wiggle
 from kinequimation_blender.maths import posed
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The two armatures: the bare skeleton is exact, the control rig follows it."""
 import json
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BLENDER, SKELETON
+from blender_side import BLENDER, SKELETON
 from kinequimation_blender.maths import continuous, inverse, matrix_to_quat, posed, quat_to_matrix, swing
 
 
@@ -69,3 +71,30 @@ def test_a_wrong_mapping_is_named(child, clip_path, tmp_path, changes, what):
     done = child(BLENDER / "scripts/apply_clip.py", clip_path, "--skeleton", SKELETON, "-o", tmp_path / "out", "--mapping", break_mapping(tmp_path, **changes))
     assert done.returncode == 2 and what in json.loads(done.stdout.splitlines()[-1])["error"]
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_the_extension_imports_a_clip(child, clip_path, tmp_path):
+    """Registered as Blender does it; a clip that can't be read leaves the scene as it was."""
+    script = tmp_path / "use.py"
+    script.write_text(f"""
+import sys, os
+sys.path.insert(0, {str(BLENDER)!r})
+import bpy, kinequimation_blender
+bpy.ops.wm.read_factory_settings(use_empty=True)
+kinequimation_blender.register()
+try: bpy.ops.import_anim.kinequimation_clip(filepath={str(tmp_path / 'use.py')!r})
+except RuntimeError as error: print('REFUSED', str(error).strip().splitlines()[0], len(bpy.data.objects))
+print(bpy.ops.import_anim.kinequimation_clip(filepath={str(clip_path)!r}), sorted(o.name for o in bpy.data.objects if o.type == 'ARMATURE'))
+kinequimation_blender.unregister()
+sys.stdout.flush()
+os._exit(0)
+""")
+    done = child(script)
+    assert "{'FINISHED'} ['ML_rig', 'rig']" in done.stdout, done.stdout + done.stderr
+    assert "REFUSED Error: Expected a motion clip" in done.stdout and "read as one" in done.stdout
+
+
+def test_the_extension_is_valid(child):
+    script = next(Path(find_spec("bpy").origin).parent.rglob("bl_pkg/cli/blender_ext.py"))
+    done = child(script, "validate", BLENDER / "kinequimation_blender")
+    assert done.returncode == 0, done.stdout + done.stderr
