@@ -98,3 +98,29 @@ apply_clip({str(clip)!r}, {str(tmp_path / 'out')!r}, progress=lambda done, total
     time.sleep(.2)
     assert child.returncode != 0 and 'KeyboardInterrupt' in said
     assert not list((tmp_path/'out').iterdir())
+
+
+def test_the_scenes_camera_sees_what_the_video_did(tmp_path):
+    "Each joint of the control rig, through the scene's camera, at the pixel where the original camera had it."
+    from kinequimation.camera import look_at
+    from kinequimation.pose import PoseSequence
+    from kinequimation.retarget import retarget
+    from kinequimation.skeleton import HORSE_RIG, matrix_to_quat
+    size, motion = (640, 360), generate('canter_right', n_frames=6, fps=25, seed=4)
+    camera = look_at(motion.root_location + [7., -2, .4], motion.root_location, size, fov_deg=35)
+    pose = PoseSequence.from_arrays(1.2*motion.positions(), fps=25, frame='world', rotation=matrix_to_quat(motion.Q[:, :68]), image_size=size, focal_px=camera.K[0, 0],
+                                    world_to_camera=np.array([np.vstack([np.c_[R, 1.2*t], [[0, 0, 0, 1]]]) for R, t in zip(camera.R, camera.t)]))
+    files = blender.apply_clip(retarget(pose).save(tmp_path/'clip.npz'), tmp_path/'out', mesh=False)
+    code = f'''import bpy, os, numpy as np
+from bpy_extras.object_utils import world_to_camera_view
+bpy.ops.wm.open_mainfile(filepath={str(files['scene.blend'])!r}, use_scripts=False)
+scene, rig, out = bpy.context.scene, bpy.data.objects['rig'], []
+for frame in range(1, 7):
+    scene.frame_set(frame)
+    out.append([list(world_to_camera_view(scene, scene.camera, rig.pose.bones['DEF-' + n].head)) for n in {HORSE_RIG.names[:68]!r}])
+np.save({str(tmp_path / 'seen.npy')!r}, out)
+os._exit(0)'''
+    subprocess.run([sys.executable, '-c', code], check=True, capture_output=True)
+    seen = np.load(tmp_path/'seen.npy')[..., :2]
+    pixels = np.stack([seen[..., 0]*size[0], (1 - seen[..., 1])*size[1]], -1)
+    assert np.abs(pixels - camera.project(motion.positions())).max() < .5
