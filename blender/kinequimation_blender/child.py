@@ -11,7 +11,7 @@ from .files import ClipError
 
 def report(**what):
     """A line of JSON on stdout, read by who started this process."""
-    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.write("\n" + json.dumps(what) + "\n")  # exporters leave lines unfinished
     sys.stdout.flush()
 
 

@@ -35,7 +35,7 @@ def main():
     meshes = [] if args.no_mesh else [add_horse(horse_mesh, horse, skeleton)]
     dress(clip, skeleton, frames, source, horse, bare, args)
     steps.step("horse")
-    write(args.output, {
+    write(args.output, args.final_dir or args.output, {
         "scene.blend": scene.save,
         "motion.bvh": lambda path: bvh.write_bvh(path, skeleton, source, clip["meta"]["fps"]),
         "motion.fbx": lambda path: export.export_fbx(path, bare, meshes),
@@ -79,15 +79,18 @@ def dress(clip, skeleton, frames, source, horse, bare, args):
     scene.show(horse, bare)
 
 
-def write(folder, writers, steps):
+def write(folder, final, writers, steps):
     """All files or none: each under a temporary name until the last one is there."""
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         partial = {name: stack.enter_context(files.atomic_path(folder / name)) for name in FILES}
         for name in FILES:
-            writers[name](partial[name])
-            if not partial[name].exists() or partial[name].stat().st_size == 0:
-                raise OSError(28, "Blender could not write it, is the disk full?", str(folder / name))
+            try:
+                writers[name](partial[name])
+                if not partial[name].exists() or partial[name].stat().st_size == 0:
+                    raise OSError("nothing was written")
+            except (OSError, RuntimeError) as error:  # Blender's operators make RuntimeErrors of everything
+                raise files.ClipError(f"Could not write {final / name}: {child.one_line(error).rpartition("Error: ")[2]}. Is there room on the disk?") from error
             steps.step(name)
 
 
