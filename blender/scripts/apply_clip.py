@@ -90,7 +90,7 @@ def write(folder, final, writers, steps):
                 if not partial[name].exists() or partial[name].stat().st_size == 0:
                     raise OSError("nothing was written")
             except (OSError, RuntimeError) as error:  # Blender's operators make RuntimeErrors of everything
-                raise files.ClipError(f"Could not write {final / name}: {child.one_line(error).rpartition("Error: ")[2]}. Is there room on the disk?") from error
+                raise files.ClipError(f"Could not write {final / name}: {child.one_line(error).rpartition('Error: ')[2]}. Is there room on the disk?") from error
             steps.step(name)
 
 
