@@ -22,7 +22,8 @@ __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'H
            'Smoothing', 'Threads', 'DetectorFile', 'LifterFile', 'Quiet', 'Camera', 'RUNTIME', 'TRAINING', 'LIBRARIES',
            'CHECKS', 'Minutes', 'Seed', 'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command',
            'detect_command', 'overlay_command', 'lift_command', 'refine_command', 'retarget_command', 'apply_command',
-           'examine', 'doctor_command', 'train_detector_command', 'main']
+           'examine', 'doctor_command', 'render_dataset_command', 'train_detector_command', 'train_lifter_command',
+           'main']
 
 # %% ../nbs/81_cli.ipynb #81-005
 EXIT_CODE = 2
@@ -145,7 +146,7 @@ Video = Annotated[Path, typer.Argument(metavar='VIDEO', help='A clip with one ho
 Bbox = Annotated[Optional[str], typer.Option(metavar='L,T,R,B', help='Where the horse is in the first frame: left,top,right,bottom in pixels. Found by itself if not given.', show_default=False)]
 Fov = Annotated[Optional[float], typer.Option(metavar='DEGREES', help="The camera's horizontal field of view. Guessed if not given.", show_default=False)]
 Withers = Annotated[float, typer.Option(metavar='METRES', help="The horse's height at the withers: the scale of everything.")]
-Smoothing = Annotated[str, typer.Option(metavar='NAME', help='The filter that smooths the motion: one_euro, or none.')]
+Smoothing = Annotated[str, typer.Option(metavar='NAME', help='The filter that smooths the motion: one_euro, savgol, butterworth or none.')]
 Threads = Annotated[Optional[int], typer.Option(min=1, metavar='N', help='CPU threads. All if not given.', show_default=False)]
 DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX', help="Another detector's weights. The shipped ones if not given.", show_default=False)]
 LifterFile = Annotated[Optional[Path], typer.Option('--lifter', metavar='ONNX', help="Another lifter's weights. The shipped ones if not given.", show_default=False)]
@@ -349,6 +350,17 @@ def _talk_on_stderr():
     return redirect_stdout(sys.stderr)
 
 # %% ../nbs/81_cli.ipynb #81-032
+@app.command(rich_help_panel=TRAIN, name='render-dataset')
+@one_line
+def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures.')] = 400,
+        seed: Seed = 0, workers: Annotated[int, typer.Option(min=1, metavar='N', help='Blender processes, one a core.')] = max(1, os.cpu_count() or 1),
+        size: Annotated[int, typer.Option(min=64, metavar='PIXELS', help='Width and height of a picture.')] = 256, quiet: Quiet = False):
+    "Render labelled pictures of horses: nothing in -> a COCO Keypoints folder. Goes on where it was stopped."
+    from kinequimation.dataset import render_dataset
+    with Bars(quiet) as bars: path = render_dataset(out, n, seed, workers, (size, size), lambda done, total: bars('Rendering', done, total))
+    _report([path/'annotations'/'train.json', path/'annotations'/'val.json'])
+
+# %% ../nbs/81_cli.ipynb #81-033
 @app.command(rich_help_panel=TRAIN, name='train-detector')
 @one_line
 def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
@@ -368,6 +380,23 @@ def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='D
     _report(written)
 
 # %% ../nbs/81_cli.ipynb #81-034
+@app.command(rich_help_panel=TRAIN, name='train-lifter')
+@one_line
+def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
+        clips: Annotated[int, typer.Option(min=1, metavar='N', help='Clips of generated motion to learn from.')] = 3000,
+        batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64, channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 512,
+        bf16: Annotated[bool, typer.Option('--bf16', metavar=' ', help='Half precision: faster where the CPU or GPU has it.')] = False, seed: Seed = 0, threads: Threads = None):
+    "Train the 3D lifter on generated motion: nothing in -> lifter.onnx. Goes on from its last checkpoint. Needs the extra 'train'."
+    from kinequimation.train_lifter import export_lifter, make_bank, train_lifter
+    import torch
+    if threads: torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    with _talk_on_stderr():
+        bank = make_bank(clips, seed=seed, path=out/f'motion-{clips}-{seed}.npz')
+        net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
+    _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
+
+# %% ../nbs/81_cli.ipynb #81-036
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -382,7 +411,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-035
+# %% ../nbs/81_cli.ipynb #81-037
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]

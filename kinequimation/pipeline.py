@@ -12,8 +12,8 @@ from pathlib import Path
 from .files import InputError, atomic_path, existing_file
 
 # %% auto #0
-__all__ = ['STAGES', 'OUTPUTS', 'staged_dir', 'read_pose', 'check_bbox', 'detect', 'require_horse', 'overlay', 'lift', 'refine',
-           'retarget', 'apply', 'animate', 'check_inputs']
+__all__ = ['STAGES', 'OUTPUTS', 'staged_dir', 'read_pose', 'write_pose', 'check_bbox', 'check_settings', 'detect',
+           'require_horse', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'animate', 'check_inputs']
 
 # %% ../nbs/80_pipeline.ipynb #80-008
 STAGES = {
@@ -90,7 +90,17 @@ def read_pose(
     if frame or n_dims: pose.require(frame=frame, n_dims=n_dims)
     return pose
 
-# %% ../nbs/80_pipeline.ipynb #80-015
+# %% ../nbs/80_pipeline.ipynb #80-016
+def write_pose(
+    pose,   # PoseSequence
+    path,   # where to write it (.nc)
+) -> Path:
+    "Write poses as netCDF, whole or not at all; a full disk is an `OSError` like any other."
+    data = pose.ds.to_netcdf(engine='h5netcdf', encoding={v: dict(zlib=True, complevel=4) for v in pose.ds.data_vars})
+    with atomic_path(path) as partial: partial.write_bytes(data)
+    return Path(path)
+
+# %% ../nbs/80_pipeline.ipynb #80-017
 def check_bbox(
     bbox_xyxy, # (left, top, right, bottom) in pixels, or None
     size,      # (width, height) of the video
@@ -102,7 +112,19 @@ def check_bbox(
     if not ok: raise InputError(f'Expected a box LEFT,TOP,RIGHT,BOTTOM in pixels inside the {size[0]}x{size[1]} picture, but got {",".join(f"{v:g}" for v in box)}.')
     return box
 
-# %% ../nbs/80_pipeline.ipynb #80-016
+# %% ../nbs/80_pipeline.ipynb #80-018
+def check_settings(
+    withers_height_m=1.6,   # metres
+    fov_deg=None,           # the camera's horizontal field of view
+    smoothing='one_euro',
+):
+    "Raise `InputError` for a horse as tall as a house, a camera that sees behind itself, a filter that isn't there."
+    from kinequimation.refine import SMOOTHERS
+    if not .3 <= withers_height_m <= 3: raise InputError(f'Expected a height at the withers of .3 to 3 metres, but got {withers_height_m:g}.')
+    if fov_deg is not None and not 1 <= fov_deg <= 170: raise InputError(f'Expected a field of view of 1 to 170 degrees, but got {fov_deg:g}.')
+    if smoothing not in SMOOTHERS: raise InputError(f'Expected a smoothing out of {", ".join(SMOOTHERS)}, but got {smoothing!r}.')
+
+# %% ../nbs/80_pipeline.ipynb #80-019
 def detect(
     video,            # any clip that FFmpeg reads
     out,              # where to write the 2D poses (.nc)
@@ -118,10 +140,9 @@ def detect(
     box = check_bbox(bbox_xyxy, info.size)
     pose = Detector(weights, threads=threads).predict_video(video, progress=_reporter(progress, 'detect'), bbox_xyxy=box)
     require_horse(pose, video)
-    pose.save(out)
-    return Path(out)
+    return write_pose(pose, out)
 
-# %% ../nbs/80_pipeline.ipynb #80-017
+# %% ../nbs/80_pipeline.ipynb #80-020
 def require_horse(
     pose2d,         # PoseSequence in frame image
     video='',       # what to call the clip in the message
@@ -133,7 +154,7 @@ def require_horse(
         raise InputError(f'Expected a horse in {video or "the clip"}, but found one in {seen} of {pose2d.n_frames} frames. '
                          'Is the whole horse in the picture? If it is small, say where it is with --bbox LEFT,TOP,RIGHT,BOTTOM.')
 
-# %% ../nbs/80_pipeline.ipynb #80-018
+# %% ../nbs/80_pipeline.ipynb #80-021
 def overlay(video, pose2d, out, progress=None) -> Path:
     "Draw the 2D poses of `pose2d` (.nc) on the video they came from; writes an .mp4."
     from kinequimation.detect import overlay_video
@@ -142,7 +163,7 @@ def overlay(video, pose2d, out, progress=None) -> Path:
     overlay_video(video, read_pose(pose2d, 'image', 2), out, progress=report)
     return Path(out)
 
-# %% ../nbs/80_pipeline.ipynb #80-019
+# %% ../nbs/80_pipeline.ipynb #80-022
 def lift(
     pose2d,          # 2D poses (.nc), frame image
     out,             # where to write the 3D poses (.nc), frame root
@@ -155,18 +176,17 @@ def lift(
     pose = read_pose(pose2d, 'image', 2)
     require_horse(pose, pose2d)
     _reporter(progress, 'lift')
-    Lifter(weights)(pose, focal_px=_focal(pose, fov_deg)).save(out)
-    return Path(out)
+    return write_pose(Lifter(weights)(pose, focal_px=_focal(pose, fov_deg)), out)
 
 def _focal(pose, fov_deg):
     "The focal length in pixels for a horizontal field of view, None for the lifter's own guess."
     from kinequimation.camera import intrinsics
     if fov_deg is None: return None
-    if not 1 <= fov_deg <= 170: raise InputError(f'Expected a field of view of 1 to 170 degrees, but got {fov_deg:g}.')
+    check_settings(fov_deg=fov_deg)
     if pose.image_size is None: raise InputError('Expected 2D poses that know the size of their picture, but got none, so --fov means nothing. Leave it out.')
     return float(intrinsics(pose.image_size, fov_deg=fov_deg)[0, 0])
 
-# %% ../nbs/80_pipeline.ipynb #80-020
+# %% ../nbs/80_pipeline.ipynb #80-023
 def refine(
     pose3d,                 # 3D poses (.nc), frame root
     out,                    # where to write the 3D poses (.nc), frame world
@@ -178,14 +198,13 @@ def refine(
 ) -> Path:
     "Smooth the motion, hold the bones' lengths, set the horse on the ground of a world with Z up."
     from kinequimation.refine import refine
-    if not .3 <= withers_height_m <= 3: raise InputError(f'Expected a height at the withers of .3 to 3 metres, but got {withers_height_m:g}.')
+    check_settings(withers_height_m, smoothing=smoothing)
     pose = read_pose(pose3d, 'root', 3)
     _reporter(progress, 'refine')
     pose2d = None if pose2d is None else read_pose(pose2d, 'image', 2)
-    refine(pose, pose2d, withers_height_m=withers_height_m, smoothing=smoothing, camera=camera).save(out)
-    return Path(out)
+    return write_pose(refine(pose, pose2d, withers_height_m=withers_height_m, smoothing=smoothing, camera=camera), out)
 
-# %% ../nbs/80_pipeline.ipynb #80-021
+# %% ../nbs/80_pipeline.ipynb #80-024
 def retarget(pose3d, out, progress=None) -> Path:
     "Turn 3D poses (.nc, frame world) into rotations of the rig's bones (.npz)."
     from kinequimation.retarget import retarget
@@ -194,7 +213,7 @@ def retarget(pose3d, out, progress=None) -> Path:
     retarget(pose).save(out)
     return Path(out)
 
-# %% ../nbs/80_pipeline.ipynb #80-022
+# %% ../nbs/80_pipeline.ipynb #80-025
 def apply(
     clip,           # a motion clip (.npz)
     out_dir,        # where scene.blend, motion.bvh, motion.fbx and motion.glb go
@@ -202,15 +221,15 @@ def apply(
     progress=None,
 ) -> dict:          # name -> path
     "Build the scene in Blender (a child process) and export the motion: all four files or none."
-    from kinequimation.blender import apply_clip
-    from kinequimation.clip import MotionClip
-    MotionClip.load(existing_file(clip, 'a motion clip (.npz)'))   # refuse here what Blender would choke on
-    if video is not None: existing_file(video, 'a video')
-    with staged_dir(out_dir):   # for the folder's sake; Blender renames its four files by itself, since the scene's path to the video begins where the scene lies
-        paths = apply_clip(clip, out_dir, video=video, progress=_reporter(progress, 'apply'))
-    return {Path(p).name: Path(p) for p in paths.values()}
+    with staged_dir(out_dir) as work: names = _apply(clip, work, out_dir, video, progress)
+    return {name: Path(out_dir)/name for name in names}
 
-# %% ../nbs/80_pipeline.ipynb #80-024
+def _apply(clip, folder, final_dir, video, progress):
+    "Blender's four files into `folder`, from where they will move to `final_dir`: the scene's path to the video begins there."
+    from kinequimation.blender import apply_clip
+    return list(apply_clip(clip, folder, video=video, final_dir=final_dir, progress=_reporter(progress, 'apply')))
+
+# %% ../nbs/80_pipeline.ipynb #80-027
 def animate(
     video,                 # a clip with one horse in it
     out_dir,               # the folder for the eight files
@@ -225,6 +244,7 @@ def animate(
     progress=None,         # called with (stage, done, total)
 ) -> dict:                 # file name -> path
     "A video in, an animated Rigify horse out. Writes all of `OUTPUTS` or changes nothing; raises `InputError` for what the user can mend."
+    check_settings(withers_height_m, fov_deg, smoothing)
     check_inputs(video, bbox_xyxy, detector, lifter, blender)
     with staged_dir(out_dir) as work:
         pose2d, raw, pose3d, clip = (work/n for n in ('pose2d.nc', 'lifted.nc', 'pose3d.nc', 'clip.npz'))
@@ -234,10 +254,10 @@ def animate(
         refine(raw, pose3d, pose2d, withers_height_m, smoothing, camera, progress)
         raw.unlink()
         retarget(pose3d, clip, progress)
-        if blender: apply(clip, out_dir, video, progress)   # last, so that its files are only renamed when all the others are ready
+        if blender: _apply(clip, work, out_dir, video, progress)
     return {n: Path(out_dir)/n for n in OUTPUTS if blender or not n.startswith(('scene', 'motion'))}
 
-# %% ../nbs/80_pipeline.ipynb #80-025
+# %% ../nbs/80_pipeline.ipynb #80-028
 def check_inputs(video, bbox_xyxy=None, detector=None, lifter=None, blender=True):
     "Ask before the long work what can be known before it; raises `InputError`."
     from kinequimation.video import probe

@@ -92,7 +92,7 @@ def test_predict_video(pose2d, short_clip):
 
 def test_predict_video_without_a_horse_is_nan_and_zero(detector, make_clip):
     pose = detector.predict_video(make_clip('noise'))
-    assert pose.n_frames == 12 and np.isnan(pose.xyz()).all() and (pose.scores() == 0).all()
+    assert pose.n_frames == 6 and np.isnan(pose.xyz()).all() and (pose.scores() == 0).all()
 
 
 # ---------------------------------------------------------------- 3D
@@ -141,10 +141,10 @@ def test_lifter_takes_any_subset_of_the_keypoints(lifter, pose2d):
 def test_lifter_answers_frames_in_which_nothing_was_seen(lifter, pose2d):
     "Three blank frames between seen ones: as many frames come out as went in."
     xyz, scores = pose2d.xyz().copy(), pose2d.scores().copy()
-    xyz[6:9], scores[6:9] = np.nan, 0
+    xyz[5:8], scores[5:8] = np.nan, 0
     pose = lifter(pose2d.replace(position=xyz, confidence=scores))
     assert pose.n_frames == pose2d.n_frames
-    seen = np.r_[0:6, 9:pose2d.n_frames]
+    seen = np.r_[0:5, 8:pose2d.n_frames]
     assert np.isfinite(pose.xyz()[seen]).all()
 
 
