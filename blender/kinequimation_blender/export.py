@@ -24,7 +24,7 @@ def export_glb(path, ml_rig, meshes):
     with bound_to(ml_rig, meshes) as copies, only_selected([ml_rig, *copies]):
         quietly(bpy.ops.export_scene.gltf, filepath=str(path), export_format="GLB", use_selection=True, export_animations=True,
                 export_animation_mode="ACTIVE_ACTIONS", export_frame_range=True, export_force_sampling=True, export_anim_slide_to_zero=True,
-                export_optimize_animation_size=False, export_skins=True, export_cameras=False, export_lights=False)
+                export_optimize_animation_size=False, export_nla_strips_merged_animation_name=bpy.context.scene.name, export_skins=True, export_cameras=False, export_lights=False)
 
 
 def quietly(operator, **settings):
@@ -36,10 +36,12 @@ def quietly(operator, **settings):
 @contextlib.contextmanager
 def bound_to(ml_rig, meshes):
     """Copies of the meshes on `ml_rig`, gone afterwards."""
-    copies = []
+    copies, names = [], [mesh.name for mesh in meshes]
     try:
-        for mesh in meshes:
+        for mesh, name in zip(meshes, names):
+            mesh.name = name + " on rig"  # the copy goes out under the mesh's own name
             copy = mesh.copy()  # shares its mesh data
+            copy.name = name
             bpy.context.scene.collection.objects.link(copy)
             bind(copy, ml_rig)
             copies.append(copy)
@@ -47,6 +49,8 @@ def bound_to(ml_rig, meshes):
     finally:
         for copy in copies:
             bpy.data.objects.remove(copy)
+        for mesh, name in zip(meshes, names):
+            mesh.name = name
 
 
 @contextlib.contextmanager

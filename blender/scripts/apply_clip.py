@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import bpy
 import numpy as np
 
 from kinequimation_blender import bvh, child, export, files, ml_rig, retarget, rig, scene
@@ -27,6 +28,7 @@ def main():
     horse_mesh = None if args.no_mesh else horse_builder.load_horse(skeleton, args.cache or Path(tempfile.gettempdir()) / "kinequimation")  # empties the scene
     frames, steps = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"])), child.Steps(3 + len(FILES))
     horse, name = rig.build_rig(), args.name or args.clip.stem
+    bpy.context.scene.name = name  # what exports call their animation
     steps.step("rig")
     source = retarget.retarget(horse, skeleton, clip, retarget.read_mapping(args.mapping), frames, name, lambda i, n: (steps.more(0 if i else n), steps.step("keys")))
     bare = ml_rig.build_ml_rig(skeleton)
