@@ -281,7 +281,10 @@ def render_clip(
     motion.skeleton.save(out/'clips'/'horse.json'), motion.clip.save(out/'clips'/'horse.npz')
     names, look = [f'{i:06d}' for i in range(n_frames)], int(rng.integers(2**31))
     moving = lambda a, k: np.broadcast_to(a, (n_frames,) + a.shape[-k:])
-    jobs = [_render_job(out, 'horse', range(n_frames)[w::workers], names[w::workers], Camera(camera.K, moving(camera.R, 2)[w::workers], moving(camera.t, 1)[w::workers], size), size, look, samples) for w in range(workers)]
+    middle = n_frames//2   # the place is furnished for the middle of the film, for all workers alike
+    place = dict(eye=moving(camera.location, 1)[middle].tolist(), root=motion.clip.root_location[middle].tolist())
+    parts = [slice(w, n_frames, workers) for w in range(workers)]
+    jobs = [dict(_render_job(out, 'horse', range(n_frames)[w], names[w], Camera(camera.K, moving(camera.R, 2)[w], moving(camera.t, 1)[w], size), size, look, samples), film=True, place=place) for w in parts]
     run_jobs(jobs, out, workers, progress)
     _write_truth(out, motion, camera, names, fps, size)
     return _write_video(out, names, fps, size)
@@ -294,9 +297,10 @@ def _film(motion, size, follow, azimuth_deg, fov_deg):
     middle[:, :2] = np.linspace(middle[0, :2], middle[-1, :2], len(middle))  # whoever follows walks evenly, not up and down with the horse
     middle[:, 2] = 1.0
     target = middle if follow else middle.mean(0)
-    spread = np.abs(heads - target[:, None] if follow else heads - target).max()
+    spread = np.abs(heads - target[:, None] if follow else heads - target).max((0, 1))
+    reach = max(spread[:2].max()*1.12, (spread[2] + .12)*1.12*size[0]/size[1])   # wide enough, and with the hooves in the picture, which are lower than the lowest keypoint
     a = np.radians(azimuth_deg)
-    return look_at(target + spread*1.12/np.tan(np.radians(fov_deg)/2)*np.array([np.cos(a), np.sin(a), .06]), target, size, fov_deg)
+    return look_at(target + (reach/np.tan(np.radians(fov_deg)/2) + spread[0])*np.array([np.cos(a), np.sin(a), .06]), target, size, fov_deg)
 
 
 def _write_truth(out, motion, camera, names, fps, size):

@@ -5,7 +5,8 @@
 
 A line of JOBS.jsonl is a job, one horse in one place: `out` (folder), `skeleton` (this horse's file), `clip` (.npz), `frames` [i, ...] and `names` [stem, ...],
 `camera` {K, R, t} (OpenCV, x_camera = R x + t; R and t for all frames or one each), `size` [w, h] px, `seed` (everything about the look),
-`samples` (4), `horse` (true; false = a picture of the place without it). `--skeleton` is the standard horse on which the skin was modelled.
+`samples` (4), `horse` (true; false = a picture of the place without it), `place` {eye, root} (3,) m each (where camera and horse are when the place is furnished; theirs in the job's
+first frame if it is left out, so jobs that film one place together must agree on it), `film` (false; true = one exposure for all frames, as a video has it). `--skeleton` is the standard horse on which the skin was modelled.
 
 Writes `out/images/<stem>.jpg` and `out/labels/<stem>.json`: keypoints (68,3) x y visibility (0 outside, 1 hidden, 2 seen), bbox_xywh px, heads and tails (80,3) m world,
 rotation (80,4) wxyz global delta, camera, size, coat, rider, seed. The label comes last and each is renamed into place, so that a picture with its label is complete;
@@ -48,7 +49,8 @@ class Renderer:
         self.rider = stages.rider_look(rng) if job.get("horse", True) else None
         self.cameras = cameras(job["camera"], len(job["frames"]))
         first = self.cameras[0]
-        self.stage.dress(rng, -first["R"].T @ first["t"], self.matrices[0, 0, :3, 3])
+        place = job.get("place") or {"eye": -first["R"].T @ first["t"], "root": self.matrices[0, 0, :3, 3]}
+        self.stage.dress(rng, np.asarray(place["eye"], float), np.asarray(place["root"], float))
 
     def frame(self, job, k):
         """One picture and its label."""
@@ -61,7 +63,8 @@ class Renderer:
         self.stage.film(camera, job["size"])
         self.stage.scene.cycles.samples, self.stage.scene.cycles.seed = job.get("samples", 4), (job["seed"] + job["frames"][k]) % 2**31
         label = dict(self.geometry(k, camera, job["size"], vertices, with_horse), horse=with_horse, coat=self.coat, rider=self.rider is not None, seed=job["seed"], size=job["size"])
-        picture(out / "images" / f"{stem}.jpg", np.random.default_rng([job["seed"], job["frames"][k]]))
+        grain = np.random.default_rng([job["seed"], job["frames"][k]])
+        picture(out / "images" / f"{stem}.jpg", np.random.default_rng(job["seed"]) if job.get("film") else grain, grain)
         write(out / "labels" / f"{stem}.json", json.dumps(label).encode())
 
     def seat_rider(self, k):
@@ -92,8 +95,8 @@ def cameras(camera, n):
     return [{"K": np.asarray(camera["K"], float), "R": R[k], "t": t[k]} for k in range(n)]
 
 
-def picture(path, rng):
-    """Renders, then exposes, grains and compresses as a camera does."""
+def picture(path, rng, grain):
+    """Renders, then exposes and compresses (as `rng` draws) and grains as a camera does."""
     partial = path.with_name(f".{path.stem}-{os.getpid()}.png")
     bpy.context.scene.render.filepath = str(partial)
     bpy.ops.render.render(write_still=True)
@@ -103,7 +106,7 @@ def picture(path, rng):
     pixels = pixels.reshape(-1, image.channels)
     if rng.random() < .5:
         pixels[:, :3] = pixels[:, :3] * rng.uniform(.75, 1.3) + rng.normal(0, .04)
-    pixels[:, :3] += rng.uniform(0, .024) * rng.standard_normal((len(pixels), 3))
+    pixels[:, :3] += rng.uniform(0, .024) * grain.standard_normal((len(pixels), 3))
     image.pixels.foreach_set(np.clip(pixels, 0, 1).ravel())
     jpeg = partial.with_suffix(".jpg")
     image.filepath_raw, image.file_format = str(jpeg), "JPEG"
