@@ -23,7 +23,7 @@ __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'H
            'CHECKS', 'Minutes', 'Seed', 'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command',
            'detect_command', 'overlay_command', 'lift_command', 'refine_command', 'retarget_command', 'apply_command',
            'examine', 'doctor_command', 'render_dataset_command', 'train_detector_command', 'train_lifter_command',
-           'main']
+           'What', 'evaluate_command', 'main']
 
 # %% ../nbs/81_cli.ipynb #81-005
 EXIT_CODE = 2
@@ -396,7 +396,38 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
     _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
 
+# %% ../nbs/81_cli.ipynb #81-035
+class What(str, Enum):
+    "What is measured."
+    two = '2d'; three = '3d'; retarget = 'retarget'; all = 'all'
+
+@app.command(rich_help_panel=TRAIN, name='evaluate')
+@one_line
+def evaluate_command(what: Annotated[What, typer.Argument(metavar='2d|3d|retarget|all', help='Keypoints in the picture, in space, or the rig in Blender.')] = What.all,
+        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also what render-dataset wrote. The film that ships if not given.', show_default=False)] = None,
+        json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
+        detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
+    "Measure the accuracy on a held-out horse: a film with its truth -> tables."
+    from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
+    for name in [w for w in EVALUATIONS if what in (What.all, w)]:
+        weights = dict(detector=detector) if name == '2d' else dict(detector=detector, lifter=lifter)
+        with Bars(quiet) as bars: rows = EVALUATIONS[name](data, threads=threads, progress=lambda done, total: bars(f'Measuring {name}', done, total), **weights)
+        _table(TITLES[name], rows)
+        given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
+        if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
+
 # %% ../nbs/81_cli.ipynb #81-036
+def _table(title, rows):
+    "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
+    from rich.console import Console
+    from rich.table import Table
+    columns = list(dict.fromkeys(k for r in rows for k in r))
+    table = Table(title=title, title_justify='left')
+    for c in columns: table.add_column(c.replace('_', ' '), justify='right' if isinstance(rows[0].get(c), (int, float)) else 'left')
+    for r in rows: table.add_row(*(str(r.get(c, '')) for c in columns))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+# %% ../nbs/81_cli.ipynb #81-038
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -411,7 +442,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-037
+# %% ../nbs/81_cli.ipynb #81-039
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]
