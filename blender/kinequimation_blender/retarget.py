@@ -45,6 +45,7 @@ def retarget(rig, skeleton, clip, mapping, frames, action_name, progress=None):
         for i, row in enumerate(rows):
             key_control(bag, rig, skeleton, source, row, unkeyed[:, i], frames)
     settle_planes(bag, rig, skeleton, source, mapping, frames)
+    settle_rotations(bag, rig, skeleton, source, steps, frames)
     bpy.context.scene.frame_set(int(frames[0]))
     return source
 
@@ -133,10 +134,41 @@ def settle_planes(bag, rig, skeleton, source, mapping, frames):
         key_twist(bag, rig.pose.bones[row["control"]], angle, frames)
     planes, above = {row["control"] for row in rows}, dependencies(rig)
     again = [row for row in mapping["controls"] if planes & ancestors(row["control"], above) and row.get("limb") == "IK"]
-    before = [keys.basis(bag, row["control"], frames) for row in again]
-    keyed = evaluate(rig, [row["control"] for row in again], frames)
-    for i, row in enumerate(again):
+    key_again(bag, rig, skeleton, source, again, frames)
+
+
+def settle_rotations(bag, rig, skeleton, source, steps, frames, within_deg=0.2, rounds=3):
+    """Controls that copy a share of another's rotation (tail, ears) copy it as Euler angles near their own: a large key changes what is copied.
+
+    Where that happened the levels are done again from there, beginning with the keys that are there. If there are no keys that
+    fit, the copying is muted in the last round, for these controls alone.
+    """
+    rows = [row for step in steps for row in step if "rotation" in row["channels"] and row.get("limb") != "IK"]
+    wanted = np.stack([wanted_matrix(rig, skeleton, source, row) for row in rows], 1)
+    above = dependencies(rig)
+    for n in range(rounds):
+        got = evaluate(rig, [row["control"] for row in rows], frames)
+        off = {row["control"] for row, angle in zip(rows, angles(got, wanted).max(0)) if angle > within_deg}
+        for constraint in [c for name in off for c in rig.pose.bones[name].constraints if n == rounds - 1 and c.type == "COPY_ROTATION"]:
+            constraint.mute = True
+        for step in steps if off else []:
+            again = [row for row in step if row in rows and (row["control"] in off or off & ancestors(row["control"], above))]
+            if again:
+                key_again(bag, rig, skeleton, source, again, frames)
+
+
+def key_again(bag, rig, skeleton, source, rows, frames):
+    """Keys controls anew that have keys: where they would be without them follows from where they are with them."""
+    before = [keys.basis(bag, row["control"], frames) for row in rows]
+    keyed = evaluate(rig, [row["control"] for row in rows], frames)
+    for i, row in enumerate(rows):
         key_control(bag, rig, skeleton, source, row, keyed[:, i] @ inverse(before[i]), frames)
+
+
+def angles(got, wanted):
+    """Degrees (...) between the rotations of matrices (...,4,4)."""
+    between = np.swapaxes(pure_rotation(got[..., :3, :3]), -1, -2) @ wanted[..., :3, :3]
+    return np.degrees(np.arccos(np.clip((np.trace(between, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
 
 
 def ancestors(bone, above):
@@ -239,6 +271,4 @@ def measure(rig, skeleton, source, frames):
     """Distance (T,B) in mm between the heads of the rig's DEF bones and the source's, and the angle (T,B) in degrees."""
     got = evaluate(rig, ["DEF-" + n for n in skeleton["names"]], frames)
     distance = 1000 * np.linalg.norm(got[..., :3, 3] - source[..., :3, 3], axis=-1)
-    between = np.swapaxes(pure_rotation(got[..., :3, :3]), -1, -2) @ source[..., :3, :3]
-    cosine = (np.trace(between, axis1=-2, axis2=-1) - 1) / 2
-    return distance, np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    return distance, angles(got, source)
