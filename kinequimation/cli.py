@@ -19,11 +19,11 @@ from .files import InputError, assets_dir
 
 # %% auto #0
 __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'HELP', 'Video', 'Bbox', 'Fov', 'Withers',
-           'Smoothing', 'Threads', 'DetectorFile', 'LifterFile', 'Quiet', 'Camera', 'RUNTIME', 'TRAINING', 'LIBRARIES',
-           'CHECKS', 'Minutes', 'Seed', 'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command',
+           'Smoothing', 'Threads', 'DetectorFile', 'LifterFile', 'Quiet', 'Camera', 'Minutes', 'Seed', 'RUNTIME',
+           'TRAINING', 'LIBRARIES', 'CHECKS', 'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command',
            'detect_command', 'overlay_command', 'lift_command', 'refine_command', 'retarget_command', 'apply_command',
-           'examine', 'doctor_command', 'render_dataset_command', 'train_detector_command', 'train_lifter_command',
-           'What', 'evaluate_command', 'main']
+           'render_dataset_command', 'train_detector_command', 'train_lifter_command', 'What', 'evaluate_command',
+           'examine', 'doctor_command', 'main']
 
 # %% ../nbs/81_cli.ipynb #81-005
 EXIT_CODE = 2
@@ -253,12 +253,99 @@ def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help=
     _report(paths.values())
 
 # %% ../nbs/81_cli.ipynb #81-025
+Minutes = Annotated[Optional[float], typer.Option(min=0, metavar='M', help='Budget: minutes.', show_default=False)]
+Seed = Annotated[int, typer.Option(metavar='N', help='Of all that is drawn by chance.')]
+
+def _talk_on_stderr():
+    "Training libraries print to stdout, which is for paths here: send it all to stderr meanwhile."
+    from contextlib import redirect_stdout
+    return redirect_stdout(sys.stderr)
+
+# %% ../nbs/81_cli.ipynb #81-026
+@app.command(rich_help_panel=TRAIN, name='render-dataset')
+@one_line
+def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures.')] = 400,
+        seed: Seed = 0, workers: Annotated[int, typer.Option(min=1, metavar='N', help='Blender processes, one a core.')] = max(1, os.cpu_count() or 1),
+        size: Annotated[int, typer.Option(min=64, metavar='PIXELS', help='Width and height of a picture.')] = 256, quiet: Quiet = False):
+    "Render labelled pictures of horses: nothing in -> a COCO Keypoints folder. Goes on where it was stopped."
+    from kinequimation.dataset import render_dataset
+    with Bars(quiet) as bars: path = render_dataset(out, n, seed, workers, (size, size), lambda done, total: bars('Rendering', done, total))
+    _report([path/'annotations'/'train.json', path/'annotations'/'val.json'])
+
+# %% ../nbs/81_cli.ipynb #81-027
+@app.command(rich_help_panel=TRAIN, name='train-detector')
+@one_line
+def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
+        out: Annotated[Path, _out('DIR')] = Path('runs/detector'),
+        epochs: Annotated[Optional[float], typer.Option(min=0, metavar='N', help='Budget: passes over the training set.', show_default=False)] = None, minutes: Minutes = None,
+        config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite0_192',
+        batch_size: Annotated[Optional[int], typer.Option(min=1, metavar='N', help="The config's if not given.", show_default=False)] = None,
+        workers: Annotated[int, typer.Option(min=0, metavar='N', help='Processes that prepare pictures.')] = 0, seed: Seed = 0, threads: Threads = None,
+        fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on from the last checkpoint.')] = False):
+    "Train the 2D detector with MMPose: a folder of pictures -> detector.onnx. Needs the extra 'train'."
+    if (epochs is None) == (minutes is None): raise InputError('Expected a budget: either --epochs or --minutes.')
+    from kinequimation.train_detector import export_detector, train_detector
+    with _talk_on_stderr():
+        best = train_detector([str(d) for d in data] if len(data) > 1 else str(data[0]), out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, threads=threads)
+        # only the small network has the head that the run time reads
+        written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
+    _report(written)
+
+# %% ../nbs/81_cli.ipynb #81-028
+@app.command(rich_help_panel=TRAIN, name='train-lifter')
+@one_line
+def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
+        clips: Annotated[int, typer.Option(min=1, metavar='N', help='Clips of generated motion to learn from.')] = 3000,
+        batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64, channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 512,
+        bf16: Annotated[bool, typer.Option('--bf16', metavar=' ', help='Half precision: faster where the CPU or GPU has it.')] = False, seed: Seed = 0, threads: Threads = None):
+    "Train the 3D lifter on generated motion: nothing in -> lifter.onnx. Goes on from its last checkpoint. Needs the extra 'train'."
+    from kinequimation.train_lifter import export_lifter, make_bank, train_lifter
+    import torch
+    if threads: torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    with _talk_on_stderr():
+        bank = make_bank(clips, seed=seed, path=out/f'motion-{clips}-{seed}.npz')
+        net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
+    _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
+
+# %% ../nbs/81_cli.ipynb #81-029
+class What(str, Enum):
+    "What is measured."
+    two = '2d'; three = '3d'; retarget = 'retarget'; all = 'all'
+
+@app.command(rich_help_panel=TRAIN, name='evaluate')
+@one_line
+def evaluate_command(what: Annotated[What, typer.Argument(metavar='2d|3d|retarget|all', help='Keypoints in the picture, in space, or the rig in Blender.')] = What.all,
+        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also what render-dataset wrote. The film that ships if not given.', show_default=False)] = None,
+        json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
+        detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
+    "Measure the accuracy on a held-out horse: a film with its truth -> tables."
+    from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
+    for name in [w for w in EVALUATIONS if what in (What.all, w)]:
+        weights = dict(detector=detector) if name == '2d' else dict(detector=detector, lifter=lifter)
+        with Bars(quiet) as bars: rows = EVALUATIONS[name](data, threads=threads, progress=lambda done, total: bars(f'Measuring {name}', done, total), **weights)
+        _table(TITLES[name], rows)
+        given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
+        if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
+
+# %% ../nbs/81_cli.ipynb #81-030
+def _table(title, rows):
+    "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
+    from rich.console import Console
+    from rich.table import Table
+    columns = list(dict.fromkeys(k for r in rows for k in r))
+    table = Table(title=title, title_justify='left')
+    for c in columns: table.add_column(c.replace('_', ' '), justify='right' if isinstance(rows[0].get(c), (int, float)) else 'left')
+    for r in rows: table.add_row(*(str(r.get(c, '')) for c in columns))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+# %% ../nbs/81_cli.ipynb #81-032
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
 "What Blender's wheel wants of the system, with the Debian package each is in."
 
-# %% ../nbs/81_cli.ipynb #81-026
+# %% ../nbs/81_cli.ipynb #81-033
 def _check_python():
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11): return True, f'Python {version}', ''
@@ -290,7 +377,7 @@ def _check_libraries():
     if absent: return False, f'shared libraries that Blender needs: {len(absent)} missing', 'sudo apt-get install ' + ' '.join(absent)
     return True, f'{len(LIBRARIES)} shared libraries for Blender', ''
 
-# %% ../nbs/81_cli.ipynb #81-027
+# %% ../nbs/81_cli.ipynb #81-034
 def _check_blender():
     from importlib.metadata import PackageNotFoundError, version
     from kinequimation.blender import require_blender
@@ -317,7 +404,7 @@ def _check_training():
     if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
-# %% ../nbs/81_cli.ipynb #81-028
+# %% ../nbs/81_cli.ipynb #81-035
 CHECKS = (_check_python, _check_packages, _check_weights, _check_libraries, _check_blender, _check_disk, _check_write, _check_training)
 
 def examine() -> list:
@@ -327,7 +414,7 @@ def examine() -> list:
         except Exception as e: return False, f'{check.__name__[7:]}: {type(e).__name__}: {" ".join(str(e).split())}', 'install kinequimation again'
     return [run(check) for check in CHECKS]
 
-# %% ../nbs/81_cli.ipynb #81-029
+# %% ../nbs/81_cli.ipynb #81-036
 @app.command(rich_help_panel=HELP, name='doctor')
 @one_line
 def doctor_command():
@@ -339,93 +426,6 @@ def doctor_command():
     bad = sum(good is False for good, *_ in results)
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
-
-# %% ../nbs/81_cli.ipynb #81-031
-Minutes = Annotated[Optional[float], typer.Option(min=0, metavar='M', help='Budget: minutes.', show_default=False)]
-Seed = Annotated[int, typer.Option(metavar='N', help='Of all that is drawn by chance.')]
-
-def _talk_on_stderr():
-    "Training libraries print to stdout, which is for paths here: send it all to stderr meanwhile."
-    from contextlib import redirect_stdout
-    return redirect_stdout(sys.stderr)
-
-# %% ../nbs/81_cli.ipynb #81-032
-@app.command(rich_help_panel=TRAIN, name='render-dataset')
-@one_line
-def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures.')] = 400,
-        seed: Seed = 0, workers: Annotated[int, typer.Option(min=1, metavar='N', help='Blender processes, one a core.')] = max(1, os.cpu_count() or 1),
-        size: Annotated[int, typer.Option(min=64, metavar='PIXELS', help='Width and height of a picture.')] = 256, quiet: Quiet = False):
-    "Render labelled pictures of horses: nothing in -> a COCO Keypoints folder. Goes on where it was stopped."
-    from kinequimation.dataset import render_dataset
-    with Bars(quiet) as bars: path = render_dataset(out, n, seed, workers, (size, size), lambda done, total: bars('Rendering', done, total))
-    _report([path/'annotations'/'train.json', path/'annotations'/'val.json'])
-
-# %% ../nbs/81_cli.ipynb #81-033
-@app.command(rich_help_panel=TRAIN, name='train-detector')
-@one_line
-def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
-        out: Annotated[Path, _out('DIR')] = Path('runs/detector'),
-        epochs: Annotated[Optional[float], typer.Option(min=0, metavar='N', help='Budget: passes over the training set.', show_default=False)] = None, minutes: Minutes = None,
-        config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite0_192',
-        batch_size: Annotated[Optional[int], typer.Option(min=1, metavar='N', help="The config's if not given.", show_default=False)] = None,
-        workers: Annotated[int, typer.Option(min=0, metavar='N', help='Processes that prepare pictures.')] = 0, seed: Seed = 0, threads: Threads = None,
-        fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on from the last checkpoint.')] = False):
-    "Train the 2D detector with MMPose: a folder of pictures -> detector.onnx. Needs the extra 'train'."
-    if (epochs is None) == (minutes is None): raise InputError('Expected a budget: either --epochs or --minutes.')
-    from kinequimation.train_detector import export_detector, train_detector
-    with _talk_on_stderr():
-        best = train_detector([str(d) for d in data] if len(data) > 1 else str(data[0]), out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, threads=threads)
-        # only the small network has the head that the run time reads
-        written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
-    _report(written)
-
-# %% ../nbs/81_cli.ipynb #81-034
-@app.command(rich_help_panel=TRAIN, name='train-lifter')
-@one_line
-def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
-        clips: Annotated[int, typer.Option(min=1, metavar='N', help='Clips of generated motion to learn from.')] = 3000,
-        batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64, channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 512,
-        bf16: Annotated[bool, typer.Option('--bf16', metavar=' ', help='Half precision: faster where the CPU or GPU has it.')] = False, seed: Seed = 0, threads: Threads = None):
-    "Train the 3D lifter on generated motion: nothing in -> lifter.onnx. Goes on from its last checkpoint. Needs the extra 'train'."
-    from kinequimation.train_lifter import export_lifter, make_bank, train_lifter
-    import torch
-    if threads: torch.set_num_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
-    with _talk_on_stderr():
-        bank = make_bank(clips, seed=seed, path=out/f'motion-{clips}-{seed}.npz')
-        net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
-    _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
-
-# %% ../nbs/81_cli.ipynb #81-035
-class What(str, Enum):
-    "What is measured."
-    two = '2d'; three = '3d'; retarget = 'retarget'; all = 'all'
-
-@app.command(rich_help_panel=TRAIN, name='evaluate')
-@one_line
-def evaluate_command(what: Annotated[What, typer.Argument(metavar='2d|3d|retarget|all', help='Keypoints in the picture, in space, or the rig in Blender.')] = What.all,
-        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also what render-dataset wrote. The film that ships if not given.', show_default=False)] = None,
-        json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
-        detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
-    "Measure the accuracy on a held-out horse: a film with its truth -> tables."
-    from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
-    for name in [w for w in EVALUATIONS if what in (What.all, w)]:
-        weights = dict(detector=detector) if name == '2d' else dict(detector=detector, lifter=lifter)
-        with Bars(quiet) as bars: rows = EVALUATIONS[name](data, threads=threads, progress=lambda done, total: bars(f'Measuring {name}', done, total), **weights)
-        _table(TITLES[name], rows)
-        given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
-        if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
-
-# %% ../nbs/81_cli.ipynb #81-036
-def _table(title, rows):
-    "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
-    from rich.console import Console
-    from rich.table import Table
-    columns = list(dict.fromkeys(k for r in rows for k in r))
-    table = Table(title=title, title_justify='left')
-    for c in columns: table.add_column(c.replace('_', ' '), justify='right' if isinstance(rows[0].get(c), (int, float)) else 'left')
-    for r in rows: table.add_row(*(str(r.get(c, '')) for c in columns))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 # %% ../nbs/81_cli.ipynb #81-038
 def main(

@@ -118,20 +118,20 @@ def test_the_exports_are_what_their_names_say(result):
     assert glb['animations'] and glb['skins'] and glb['meshes']
 
 
-def test_a_second_run_replaces_the_first(result, kinequimation, short_clip):
+def test_a_second_run_replaces_the_first(result, quickly, short_clip):
     _, out, tmp = result
     (out/'notes.txt').write_text('my own')
     before = (out/'scene.blend').read_bytes()
-    done = kinequimation('animate', short_clip, '-o', out, '--no-blender', '-q')
+    done = quickly('animate', short_clip, '-o', out, '--no-blender', '-q')
     assert done.returncode == 0 and done.stdout.split() == [str(out/n) for n in ('pose2d.nc', 'overlay.mp4', 'pose3d.nc', 'clip.npz')], done.stderr
     assert (out/'notes.txt').read_text() == 'my own' and (out/'scene.blend').read_bytes() == before
     (out/'notes.txt').unlink()
 
 
-def test_real_film(muybridge, kinequimation, tmp_path):
+def test_real_film(muybridge, quickly, tmp_path):
     "A race horse of 1878: found in most frames, where it is, and galloping to its side of the picture."
     clip = cut(muybridge, tmp_path/'horse.mp4', 30, step=3)
-    done = kinequimation('animate', clip, '-o', tmp_path/'out', '--no-blender')
+    done = quickly('animate', clip, '-o', tmp_path/'out', '--no-blender')
     assert done.returncode == 0, done.stderr
     pose = PoseSequence.load(tmp_path/'out'/'pose2d.nc')
     found = (pose.scores() > 0).any(1)
