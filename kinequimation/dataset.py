@@ -10,6 +10,7 @@ __all__ = ['GAIT_SHARES', 'FRAMES_PER_CLIP', 'VAL_EVERY', 'NEGATIVE_EVERY', 'HEL
 # %% ../nbs/11_dataset.ipynb #11-002
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,7 +21,8 @@ from queue import Queue, Empty
 import cv2
 import numpy as np
 
-from .camera import Camera, intrinsics, look_at
+from .blender import cache_dir, require_blender
+from .camera import Camera, look_at
 from .files import InputError, assets_dir, atomic_path, blender_dir, existing_file
 from .gait import generate, random_horse
 from .pose import PoseSequence
@@ -143,7 +145,8 @@ def run_jobs(
     report(done, total)
     for attempt in range(2):
         left = [j for j in jobs if any(not is_done(j, s) for s in j['names'])]
-        if not left: return
+        if not left: return _tidy(out)
+        if attempt == 0: require_blender()
         crew = [_Worker(left[k::workers], out, k) for k in range(min(workers, len(left)))]
         try:
             while any(w.running() for w in crew):
@@ -152,7 +155,8 @@ def run_jobs(
         finally:
             for w in crew: w.stop()
     left = [s for j in jobs for s in j['names'] if not is_done(j, s)]
-    if left: raise InputError(f'Expected Blender to render {left[0]}, but it stopped twice; {len(left)} of {total} frames are missing. Its last words: {_last_words(out)}')
+    if not left: return _tidy(out)
+    raise InputError(f'Expected Blender to render {left[0]}, but it stopped twice; {len(left)} of {total} frames are missing. Its last words: {_last_words(out)}')
 
 # %% ../nbs/11_dataset.ipynb #11-016
 class _Worker:
@@ -161,7 +165,7 @@ class _Worker:
         self.jobs_file, self.log = out/f'.jobs-{number}.jsonl', open(out/f'.worker-{number}.log', 'w')
         self.jobs_file.write_text(''.join(json.dumps(j) + '\n' for j in jobs))
         env = dict(os.environ, OMP_NUM_THREADS='1', BLENDER_USER_RESOURCES=str(out/'.blender'))
-        command = [sys.executable, str(blender_dir()/'synth'/'render.py'), str(self.jobs_file), '--skeleton', str(assets_dir()/'skeletons'/'horse.json'), '--cache', str(out/'.cache')]
+        command = [sys.executable, str(blender_dir()/'synth'/'render.py'), str(self.jobs_file), '--skeleton', str(assets_dir()/'skeletons'/'horse.json'), '--cache', str(cache_dir())]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=env)
         self.lines = Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -187,6 +191,12 @@ class _Worker:
     def stop(self):
         if self.process.poll() is None: self.process.terminate(); self.process.wait(20)
         self.log.close(); self.jobs_file.unlink(missing_ok=True)
+
+
+def _tidy(out):
+    "Removes what only a run that is going on, or failed, needs."
+    for path in out.glob('.worker-*.log'): path.unlink()
+    shutil.rmtree(out/'.blender', ignore_errors=True)
 
 
 def _last_words(out):
@@ -265,7 +275,7 @@ def contact_sheet(
     chosen += [np.full_like(chosen[0], 255)]*(-len(chosen) % columns)
     return np.vstack([np.hstack(chosen[i:i + columns]) for i in range(0, len(chosen), columns)])
 
-# %% ../nbs/11_dataset.ipynb #11-025
+# %% ../nbs/11_dataset.ipynb #11-031
 def render_clip(
     out,               # folder to write: clip.mp4, pose2d.nc, pose3d.nc, clip.npz, horse.json
     gait='trot',
@@ -295,7 +305,7 @@ def render_clip(
     _write_truth(out, motion, camera, names, fps, size)
     return _write_video(out, names, fps, size)
 
-# %% ../nbs/11_dataset.ipynb #11-026
+# %% ../nbs/11_dataset.ipynb #11-032
 def _film(motion, size, follow, azimuth_deg, fov_deg):
     "A camera at the horse's height, as far away as it takes."
     heads = motion.positions()
