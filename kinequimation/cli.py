@@ -25,28 +25,28 @@ __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'H
            'render_dataset_command', 'train_detector_command', 'train_lifter_command', 'What', 'evaluate_command',
            'examine', 'doctor_command', 'main']
 
-# %% ../nbs/81_cli.ipynb #81-005
+# %% ../nbs/81_cli.ipynb #81-007
 EXIT_CODE = 2
 "What the command line ends with when the input is bad, the disk is full or Ctrl-C was pressed."
 
 FULL = {errno.ENOSPC: 'the disk is full', errno.EDQUOT: 'your disk quota is used up', errno.EFBIG: 'the file is larger than is allowed here (ulimit -f)'}
 FULL_WORDS = {'No space left': errno.ENOSPC, 'quota exceeded': errno.EDQUOT, 'File too large': errno.EFBIG}
 
-# %% ../nbs/81_cli.ipynb #81-006
+# %% ../nbs/81_cli.ipynb #81-008
 def explain(
     error: BaseException, # what went wrong
 ) -> str|None:            # one line for the user, None if it is a mistake of ours
     "What to tell the user about an error that the user can mend."
-    if isinstance(error, KeyboardInterrupt): return 'Stopped. Nothing half-written was left; files of an earlier run are as they were.'
+    if isinstance(error, KeyboardInterrupt): return 'Stopped. No half-written file was left.'
     full = _full_disk(error)
-    if full: return f'Could not write: {full}. Make room or name another folder with -o; files of an earlier run are as they were.'
+    if full: return f'Could not write: {full}. Make room, or name another folder with -o.'
     if isinstance(error, InputError): return ' '.join(str(error).split())
     if isinstance(error, ModuleNotFoundError) and not (error.name or '').startswith('kinequimation'): return _missing(error.name or 'a package')
     if isinstance(error, MemoryError): return 'Not enough memory. Close other programs, or cut the video into shorter clips.'
     if isinstance(error, OSError) and error.strerror: return f'{error.strerror}: {error.filename}' if error.filename else error.strerror
     return None
 
-# %% ../nbs/81_cli.ipynb #81-007
+# %% ../nbs/81_cli.ipynb #81-009
 def _full_disk(error) -> str|None:
     "Says which limit was hit if a full disk is anywhere in the chain of causes: libraries wrap it, some keep only its words."
     while error is not None:
@@ -62,7 +62,7 @@ def _missing(package: str) -> str:
     wanted = f'kinequimation[{extra}]' if extra else top
     return f"This command needs the package {top}, which is not installed. Install it: pip install '{wanted}'"
 
-# %% ../nbs/81_cli.ipynb #81-009
+# %% ../nbs/81_cli.ipynb #81-011
 def one_line(command):
     "Decorator for a command: what the user can mend becomes `kinequimation: ...` on stderr and exit code 2."
     @functools.wraps(command)
@@ -80,7 +80,7 @@ def _say(text: str):
     "One line on stderr, exactly as it is: no wrapping, no markup."
     print(text, file=sys.stderr, flush=True)
 
-# %% ../nbs/81_cli.ipynb #81-011
+# %% ../nbs/81_cli.ipynb #81-013
 class Bars:
     "Context manager; call it with `(stage, done, total)` and it shows one bar a stage on stderr, or a line a stage where stderr is no terminal."
     def __init__(self, quiet=False):
@@ -110,7 +110,7 @@ class Bars:
         if kind is None: self._finish()
         if self._bars: self._bars.stop()
 
-# %% ../nbs/81_cli.ipynb #81-012
+# %% ../nbs/81_cli.ipynb #81-014
 def _rich_bars():
     "A rich progress display on stderr: what is being done, how far, for how long."
     from rich.console import Console
@@ -123,7 +123,7 @@ def _report(paths, hint=''):
     for path in paths: print(path, flush=True)
     if hint: _say(hint)
 
-# %% ../nbs/81_cli.ipynb #81-014
+# %% ../nbs/81_cli.ipynb #81-016
 app = typer.Typer(name='kinequimation', no_args_is_help=True, rich_markup_mode='rich', pretty_exceptions_enable=False, add_completion=False,
     context_settings=dict(help_option_names=['-h', '--help']),
     help='Markerless motion capture for horses: an ordinary video in, an editable Rigify animation in Blender out.\n\n'
@@ -141,7 +141,7 @@ def top(version: Annotated[bool, typer.Option('--version', metavar=' ', help='Pr
 
 WAY, STAGE, TRAIN, HELP = 'The whole way', 'One stage', 'Training and measuring', 'Help'
 
-# %% ../nbs/81_cli.ipynb #81-015
+# %% ../nbs/81_cli.ipynb #81-017
 Video = Annotated[Path, typer.Argument(metavar='VIDEO', help='A clip with one horse in it.', show_default=False)]
 Bbox = Annotated[Optional[str], typer.Option(metavar='L,T,R,B', help='Where the horse is in the first frame: left,top,right,bottom in pixels. Found by itself if not given.', show_default=False)]
 Fov = Annotated[Optional[float], typer.Option(metavar='DEGREES', help="The camera's horizontal field of view. Guessed if not given.", show_default=False)]
@@ -159,7 +159,7 @@ Camera = Annotated[CameraMode, typer.Option('--camera', metavar='auto|static|fol
 
 def _out(example): return typer.Option('--out', '-o', metavar=example, help='Where to write.')
 
-# %% ../nbs/81_cli.ipynb #81-016
+# %% ../nbs/81_cli.ipynb #81-018
 def _target(path, suffix, *inputs) -> Path:
     "Refuse an output path with another ending than its format has, or one that is an input."
     path = Path(path)
@@ -176,7 +176,7 @@ def _box(text):
     if len(box) != 4: raise InputError(f'Expected --bbox LEFT,TOP,RIGHT,BOTTOM in pixels, such as 100,80,620,470, but got {text!r}.')
     return box
 
-# %% ../nbs/81_cli.ipynb #81-017
+# %% ../nbs/81_cli.ipynb #81-019
 @app.command(rich_help_panel=WAY, name='animate')
 @one_line
 def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'), withers_height: Withers = 1.6, fov: Fov = None, bbox: Bbox = None,
@@ -190,7 +190,7 @@ def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'
     scene = paths.get('scene.blend')
     _report(paths.values(), f'Look at {paths["overlay.mp4"]} first' + (f', then open {scene} in Blender and press Space.' if scene else '.'))
 
-# %% ../nbs/81_cli.ipynb #81-018
+# %% ../nbs/81_cli.ipynb #81-020
 @app.command(rich_help_panel=STAGE, name='detect')
 @one_line
 def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('pose2d.nc'), bbox: Bbox = None, detector: DetectorFile = None, threads: Threads = None, quiet: Quiet = False):
@@ -199,7 +199,7 @@ def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('p
     with Bars(quiet) as bars: path = detect(video, _target(out, '.nc', video), _box(bbox), detector, threads, bars)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-019
+# %% ../nbs/81_cli.ipynb #81-021
 @app.command(rich_help_panel=STAGE, name='overlay')
 @one_line
 def overlay_command(video: Video, pose2d: Annotated[Path, typer.Argument(metavar='POSE2D.nc', help='What detect wrote.', show_default=False)],
@@ -209,7 +209,7 @@ def overlay_command(video: Video, pose2d: Annotated[Path, typer.Argument(metavar
     with Bars(quiet) as bars: path = overlay(video, pose2d, _target(out, '.mp4', video), bars)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-020
+# %% ../nbs/81_cli.ipynb #81-022
 @app.command(rich_help_panel=STAGE, name='lift')
 @one_line
 def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D.nc', help='What detect wrote.', show_default=False)],
@@ -219,7 +219,7 @@ def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D.nc', hel
     with Bars(quiet) as bars: path = lift(pose2d, _target(out, '.nc', pose2d), fov, lifter, bars)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-021
+# %% ../nbs/81_cli.ipynb #81-023
 @app.command(rich_help_panel=STAGE, name='refine')
 @one_line
 def refine_command(pose3d: Annotated[Path, typer.Argument(metavar='POSE3D.nc', help='What lift wrote.', show_default=False)],
@@ -231,7 +231,7 @@ def refine_command(pose3d: Annotated[Path, typer.Argument(metavar='POSE3D.nc', h
     with Bars(quiet) as bars: path = refine(pose3d, _target(out, '.nc', pose3d), pose2d, withers_height, smoothing, camera.value, bars)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-022
+# %% ../nbs/81_cli.ipynb #81-024
 @app.command(rich_help_panel=STAGE, name='retarget')
 @one_line
 def retarget_command(pose3d: Annotated[Path, typer.Argument(metavar='WORLD3D.nc', help='What refine wrote.', show_default=False)],
@@ -241,7 +241,7 @@ def retarget_command(pose3d: Annotated[Path, typer.Argument(metavar='WORLD3D.nc'
     with Bars(quiet) as bars: path = retarget(pose3d, _target(out, '.npz', pose3d), bars)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-023
+# %% ../nbs/81_cli.ipynb #81-025
 @app.command(rich_help_panel=STAGE, name='apply')
 @one_line
 def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help='What retarget wrote.', show_default=False)],
@@ -252,7 +252,7 @@ def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help=
     with Bars(quiet) as bars: paths = apply(clip, out, video, bars)
     _report(paths.values())
 
-# %% ../nbs/81_cli.ipynb #81-025
+# %% ../nbs/81_cli.ipynb #81-027
 Minutes = Annotated[Optional[float], typer.Option(min=0, metavar='M', help='Budget: minutes.', show_default=False)]
 Seed = Annotated[int, typer.Option(metavar='N', help='Of all that is drawn by chance.')]
 
@@ -261,7 +261,7 @@ def _talk_on_stderr():
     from contextlib import redirect_stdout
     return redirect_stdout(sys.stderr)
 
-# %% ../nbs/81_cli.ipynb #81-026
+# %% ../nbs/81_cli.ipynb #81-028
 @app.command(rich_help_panel=TRAIN, name='render-dataset')
 @one_line
 def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures.')] = 400,
@@ -272,7 +272,7 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
     with Bars(quiet) as bars: path = render_dataset(out, n, seed, workers, (size, size), lambda done, total: bars('Rendering', done, total))
     _report([path/'annotations'/'train.json', path/'annotations'/'val.json'])
 
-# %% ../nbs/81_cli.ipynb #81-027
+# %% ../nbs/81_cli.ipynb #81-029
 @app.command(rich_help_panel=TRAIN, name='train-detector')
 @one_line
 def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
@@ -291,7 +291,7 @@ def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='D
         written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
     _report(written)
 
-# %% ../nbs/81_cli.ipynb #81-028
+# %% ../nbs/81_cli.ipynb #81-030
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
 def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
@@ -299,16 +299,15 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64, channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 512,
         bf16: Annotated[bool, typer.Option('--bf16', metavar=' ', help='Half precision: faster where the CPU or GPU has it.')] = False, seed: Seed = 0, threads: Threads = None):
     "Train the 3D lifter on generated motion: nothing in -> lifter.onnx. Goes on from its last checkpoint. Needs the extra 'train'."
+    if threads: os.environ['OMP_NUM_THREADS'] = str(threads)   # read once, when torch is imported: in the next line
     from kinequimation.train_lifter import export_lifter, make_bank, train_lifter
-    import torch
-    if threads: torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     with _talk_on_stderr():
         bank = make_bank(clips, seed=seed, path=out/f'motion-{clips}-{seed}.npz')
         net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
     _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
 
-# %% ../nbs/81_cli.ipynb #81-029
+# %% ../nbs/81_cli.ipynb #81-031
 class What(str, Enum):
     "What is measured."
     two = '2d'; three = '3d'; retarget = 'retarget'; all = 'all'
@@ -328,7 +327,7 @@ def evaluate_command(what: Annotated[What, typer.Argument(metavar='2d|3d|retarge
         given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
         if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
 
-# %% ../nbs/81_cli.ipynb #81-030
+# %% ../nbs/81_cli.ipynb #81-032
 def _table(title, rows):
     "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
     from rich.console import Console
@@ -339,13 +338,13 @@ def _table(title, rows):
     for r in rows: table.add_row(*(str(r.get(c, '')) for c in columns))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
-# %% ../nbs/81_cli.ipynb #81-032
+# %% ../nbs/81_cli.ipynb #81-034
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
+# what Blender's wheel wants of the system, with the Debian package each is in
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
-"What Blender's wheel wants of the system, with the Debian package each is in."
 
-# %% ../nbs/81_cli.ipynb #81-033
+# %% ../nbs/81_cli.ipynb #81-035
 def _check_python():
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11): return True, f'Python {version}', ''
@@ -377,7 +376,7 @@ def _check_libraries():
     if absent: return False, f'shared libraries that Blender needs: {len(absent)} missing', 'sudo apt-get install ' + ' '.join(absent)
     return True, f'{len(LIBRARIES)} shared libraries for Blender', ''
 
-# %% ../nbs/81_cli.ipynb #81-034
+# %% ../nbs/81_cli.ipynb #81-036
 def _check_blender():
     from importlib.metadata import PackageNotFoundError, version
     from kinequimation.blender import require_blender
@@ -404,7 +403,7 @@ def _check_training():
     if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
-# %% ../nbs/81_cli.ipynb #81-035
+# %% ../nbs/81_cli.ipynb #81-037
 CHECKS = (_check_python, _check_packages, _check_weights, _check_libraries, _check_blender, _check_disk, _check_write, _check_training)
 
 def examine() -> list:
@@ -414,7 +413,7 @@ def examine() -> list:
         except Exception as e: return False, f'{check.__name__[7:]}: {type(e).__name__}: {" ".join(str(e).split())}', 'install kinequimation again'
     return [run(check) for check in CHECKS]
 
-# %% ../nbs/81_cli.ipynb #81-036
+# %% ../nbs/81_cli.ipynb #81-038
 @app.command(rich_help_panel=HELP, name='doctor')
 @one_line
 def doctor_command():
@@ -427,7 +426,7 @@ def doctor_command():
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
 
-# %% ../nbs/81_cli.ipynb #81-038
+# %% ../nbs/81_cli.ipynb #81-040
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -442,7 +441,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-039
+# %% ../nbs/81_cli.ipynb #81-041
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]

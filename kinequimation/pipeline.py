@@ -16,6 +16,7 @@ __all__ = ['STAGES', 'OUTPUTS', 'staged_dir', 'read_pose', 'write_pose', 'check_
            'require_horse', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'animate', 'check_inputs']
 
 # %% ../nbs/80_pipeline.ipynb #80-008
+# the stages in their order, each with what a progress bar calls it
 STAGES = {
     'detect':   'Finding the horse',
     'overlay':  'Drawing the overlay',
@@ -24,8 +25,8 @@ STAGES = {
     'retarget': 'Turning bones',
     'apply':    'Building the scene in Blender',
 }
-"The stages in their order, each with what a progress bar calls it."
 
+# what `animate` writes, each with what it is
 OUTPUTS = {
     'pose2d.nc':   'keypoints in the picture',
     'overlay.mp4': 'the video with the skeleton drawn on it',
@@ -36,7 +37,6 @@ OUTPUTS = {
     'motion.fbx':  'the horse and its motion for game engines',
     'motion.glb':  'the horse and its motion for the web',
 }
-"What `animate` writes, each with what it is."
 
 # %% ../nbs/80_pipeline.ipynb #80-010
 @contextmanager
