@@ -333,9 +333,10 @@ def _table(title, rows):
     from rich.console import Console
     from rich.table import Table
     columns = list(dict.fromkeys(k for r in rows for k in r))
-    table = Table(title=title, title_justify='left')
+    table = Table()
     for c in columns: table.add_column(c.replace('_', ' '), justify='right' if isinstance(rows[0].get(c), (int, float)) else 'left')
     for r in rows: table.add_row(*(str(r.get(c, '')) for c in columns))
+    print(title, flush=True)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 # %% ../nbs/81_cli.ipynb #81-034

@@ -64,7 +64,7 @@ def row_2d(
     side = (box[:, 2:] - box[:, :2]).max(-1)
     score = lambda t, which: round(pck(pred, true, side, t, which), 3)
     hidden = np.isfinite(true).all(-1) & ~seen
-    return dict(**first, frames=len(true), pck_05=score(.05, seen), pck_10=score(.1, seen), hidden_pck_10=score(.1, hidden), missed=round(float(np.isnan(pred).all((1, 2)).mean()), 3))
+    return {**first, 'frames': len(true), 'pck@0.05': score(.05, seen), 'pck@0.10': score(.1, seen), 'hidden_pck@0.10': score(.1, hidden), 'missed': round(float(np.isnan(pred).all((1, 2)).mean()), 3)}
 
 # %% ../nbs/80a_evaluate.ipynb #80-011
 def evaluate_2d(
