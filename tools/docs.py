@@ -44,6 +44,7 @@ def copy_sources(to):
 def spare(notebook):
     "nbdev runs every cell that imports anything, by itself, to make the API tables. Spare lesson cells that do more than import: their outputs are stored."
     nb = json.loads(notebook.read_text(encoding='utf-8'))
+    split_first(nb['cells'])
     for cell in nb['cells']:
         source = ''.join(cell['source'])
         if cell['cell_type'] != 'code' or re.match(r'#\s*\|\s*(export|eval: *false)', source): continue
@@ -51,6 +52,14 @@ def spare(notebook):
         except SyntaxError: continue
         if not all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body): cell['source'] = '#| eval: false\n' + source
     notebook.write_text(json.dumps(nb), encoding='utf-8')
+
+
+def split_first(cells):
+    "nbdev makes title and subtitle out of the first cell and drops the rest of it; the rest becomes a cell of its own."
+    title = re.match(r'# .+\n(?:\n?> .+(?:\n> .+)*)?', first := ''.join(cells[0]['source']))
+    if title and first[title.end():].strip():
+        cells[0]['source'] = title[0]
+        cells.insert(1, dict(cell_type='markdown', id='rest-of-title', metadata={}, source=first[title.end():].strip()))
 
 
 def run(command, cwd):
