@@ -1,0 +1,114 @@
+"""From the camera to the world: what must hold for any horse, gait and camera, from a lifter that makes no mistakes."""
+import numpy as np
+import pytest
+
+from kinequimation.camera import Camera, intrinsics, look_at
+from kinequimation.files import InputError
+from kinequimation.gait import generate, random_horse
+from kinequimation.metrics import bone_length_variation, pa_mpjpe
+from kinequimation.pose import PoseSequence
+from kinequimation.refine import HOOVES, SMOOTHERS, measured_skeleton, one_euro, refine
+from kinequimation.skeleton import HORSE68, fk_tails, matrix_to_quat, quat_to_matrix
+
+SIZE = (1280, 720)
+
+
+def film(motion, mode, azimuth):
+    "A camera 12 m away that stands still, pans or travels along."
+    offset, root = np.array([12*np.cos(azimuth), 12*np.sin(azimuth), 1.]), motion.root_location
+    level = root*[1, 1, 0] + [0, 0, 1.2]
+    if mode == 'static': return look_at(root[len(root)//2] + 2*offset, root[len(root)//2], SIZE, 60)
+    if mode == 'pan': return look_at(root[len(root)//2] + offset, root + [0, -.4, -.3], SIZE, 40)
+    return look_at(level + offset, level, SIZE, 40)
+
+
+def true_lift(motion, camera, noise_m=.01, world=True, fps=25.):
+    "What a perfect lifter would give, with a little noise; with or without contacts, speed and up."
+    rng, T = np.random.default_rng(0), len(motion)
+    scale = 1.6/motion.skeleton.head[motion.skeleton.index('shoulder.L'), 2]
+    R, xyz = np.broadcast_to(camera.R, (T, 3, 3)), camera.to_camera(motion.positions())*scale
+    relative = xyz - xyz[:, :1] + rng.normal(0, noise_m, xyz.shape)
+    pose = PoseSequence.from_arrays(relative - relative[:, :1], None, fps, image_size=SIZE, frame='root', rotation=matrix_to_quat(R[:, None] @ motion.Q[:, :68]), root_location=xyz[:, 0], focal_px=camera.K[0, 0])
+    if not world: return pose, xyz
+    per_axis = lambda a: (('time', 'space', 'individual'), a[..., None])
+    velocity = np.einsum('tij,tj->ti', R, np.gradient(motion.root_location*scale, axis=0)*fps if T > 1 else np.zeros((1, 3)))
+    return PoseSequence(pose.ds.assign(velocity=per_axis(velocity), up=per_axis(R[:, :, 2]), contact_probability=(('time', 'foot', 'individual'), motion.contacts[..., None].astype(float)))), xyz
+
+
+def tips(world):
+    "(T, 4, 3) m: toes of the hooves."
+    return fk_tails(measured_skeleton(world.xyz().astype(float)), quat_to_matrix(world.rotation()), world.xyz().astype(float))[:, HOOVES]
+
+
+@pytest.mark.parametrize('gait, mode', [('walk', 'static'), ('walk', 'pan'), ('trot', 'travel'), ('canter_left', 'pan'), ('gallop_right', 'static'), ('gallop_left', 'travel')])
+def test_world(gait, mode):
+    motion = generate(gait, n_frames=60, fps=25, seed=3, skeleton=random_horse(np.random.default_rng(1)))
+    pose, xyz = true_lift(motion, film(motion, mode, .4))
+    world = refine(pose)
+    scale = 1.6/motion.skeleton.head[motion.skeleton.index('shoulder.L'), 2]
+    assert world.log[-1]['camera'] == ('static' if mode == 'static' else 'follow')
+    assert np.nanmax(bone_length_variation(world.xyz(), HORSE68)) < 1e-3
+    assert 1000*pa_mpjpe(world.xyz(), motion.positions()*scale) < 45
+    way, true = np.ptp(world.root_location(), axis=0), np.ptp(motion.root_location, axis=0)*scale
+    assert way[1] == pytest.approx(true[1], rel=.12) and world.root_location()[-1, 1] < 0, 'heads towards -Y'
+    assert world.root_location()[:, 2].mean() == pytest.approx(motion.root_location[:, 2].mean()*scale, abs=.05)
+    assert tips(world)[..., 2].min() > -.02, 'no hoof sinks'
+    for f in range(4):
+        c = world.contact()[:, f]
+        slide = [np.linalg.norm(d) for d in np.diff(tips(world)[:, f], axis=0)[c[1:] & c[:-1]]]
+        assert not slide or np.mean(slide) < .01, 'planted hooves stand still'
+
+
+@pytest.mark.parametrize('mode', ['static', 'pan', 'travel'])
+def test_the_camera_sees_the_world_as_the_picture_was(mode):
+    motion = generate('trot', n_frames=50, fps=25, seed=1)
+    camera = film(motion, mode, 1.)
+    world = refine(true_lift(motion, camera)[0])
+    M = world.world_to_camera()
+    seen = Camera(intrinsics(SIZE, focal_px=world.focal_px), M[:, :3, :3], M[:, :3, 3], SIZE).project(world.xyz())
+    assert np.nanmedian(np.linalg.norm(seen - camera.project(motion.positions()), axis=-1)) < 6
+    np.testing.assert_allclose(np.linalg.det(M[:, :3, :3]), 1, atol=1e-6)   # a camera, not a mirror
+
+
+def test_poses_without_rotations_contacts_or_speed():
+    motion = generate('walk', n_frames=60, fps=25, seed=3)
+    pose, _ = true_lift(motion, film(motion, 'travel', .3), noise_m=.003, world=False)
+    world = refine(pose.replace(rotation=None))
+    assert pa_mpjpe(world.xyz(), motion.positions()) < .04
+    assert np.ptp(world.root_location()[:, 1]) == pytest.approx(np.ptp(motion.root_location[:, 1]), rel=.25)
+    assert (world.contact() == motion.contacts).mean() > .75
+
+
+@pytest.mark.parametrize('n', [1, 2, 3, 5, 9])
+@pytest.mark.parametrize('smoothing', SMOOTHERS)
+def test_short_clips(n, smoothing):
+    motion = generate('trot', n_frames=n, fps=25, seed=1)
+    world = refine(true_lift(motion, film(motion, 'travel', .3))[0], smoothing=smoothing)
+    assert world.n_frames == n and np.isfinite(world.xyz()).all()
+
+
+def test_gaps_and_scale():
+    motion = generate('walk', n_frames=40, fps=25, seed=2)
+    pose, _ = true_lift(motion, film(motion, 'static', .3))
+    xyz = pose.xyz().copy(); xyz[10:14] = np.nan; xyz[20, 5] = np.nan
+    gap = PoseSequence(pose.ds.assign(position=(pose.ds.position.dims, np.swapaxes(xyz, 1, 2)[..., None], pose.ds.position.attrs)))
+    small, large = refine(gap, withers_height_m=.8), refine(gap, withers_height_m=1.6)
+    assert np.isfinite(small.xyz()).all()
+    np.testing.assert_allclose(2*small.xyz(), large.xyz(), atol=1e-4)
+    np.testing.assert_allclose(2*small.world_to_camera()[:, :3, 3], large.world_to_camera()[:, :3, 3], atol=1e-4)
+
+
+def test_refuses():
+    motion = generate('walk', n_frames=10, fps=25)
+    pose, _ = true_lift(motion, film(motion, 'static', .3))
+    with pytest.raises(InputError, match="camera to be 'auto'"): refine(pose, camera='drone')
+    with pytest.raises(InputError, match='Expected a smoothing'): refine(pose, smoothing='magic')
+    with pytest.raises(InputError, match='Expected a positive height'): refine(pose, withers_height_m=0)
+    with pytest.raises(InputError, match="frame 'root'"): refine(refine(pose))
+    with pytest.raises(InputError, match='no frame has a keypoint'): refine(pose.replace(position=np.full((10, 68, 3), np.nan), confidence=np.zeros((10, 68))))
+
+
+def test_one_euro_is_symmetric_in_time_and_keeps_constants():
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    np.testing.assert_allclose(one_euro(x[::-1], 30.)[::-1], one_euro(x, 30.), atol=1e-12)
+    np.testing.assert_allclose(one_euro(np.full((10, 2), 3.), 30.), 3.)
