@@ -63,7 +63,7 @@ readme: $(ALL)  ## README.md from nbs/index.ipynb
 	$(BIN)/python tools/readme.py
 
 picture: $(DEMO)  ## the README's picture, from a run of `make demo`
-	$(BIN)/python tools/picture.py $(OUT) nbs/images/first_screen.png
+	$(BIN)/python tools/picture.py $(OUT) nbs/images/first_screen.jpg
 
 pins: $(ALL)  ## rewrite the lower half of constraints.txt from what is installed
 	$(BIN)/python tools/pins.py
