@@ -37,7 +37,7 @@ def load_film(
     if folder is None: folder, files = assets_dir()/'clips', ('heldout.mp4', 'heldout_pose2d.nc', 'heldout_pose3d.nc')
     else: folder, files = Path(folder), ('clip.mp4', 'pose2d.nc', 'pose3d.nc')
     video, two, three = (existing_file(folder/f, 'a film with its truth') for f in files)
-    film = Film(video.stem if video.stem != 'clip' else folder.resolve().name, video, PoseSequence.load(two).require(frame='image'), PoseSequence.load(three).require(frame='world'))
+    film = Film(video.stem if video.stem != 'clip' else folder.absolute().name, video, PoseSequence.load(two).require(frame='image'), PoseSequence.load(three).require(frame='world'))
     if film.pose2d.n_frames != film.pose3d.n_frames: raise InputError(f'Expected as many frames in {two.name} as in {three.name}, but got {film.pose2d.n_frames} and {film.pose3d.n_frames}.')
     if film.pose3d.world_to_camera() is None: raise InputError(f'Expected {three} to know its camera (world_to_camera). Write it with render_clip.')
     return film
@@ -106,7 +106,7 @@ def _set_2d(folder, detector, progress, limit):
         elif not record.get('has_horse', True): alarms.append(np.isfinite(answer).any())
         if progress: progress(i + 1, len(pictures))
     if not true: raise InputError(f'Expected labelled pictures in {folder}/annotations/val.json, but found none. Render some with render-dataset.')
-    true, name = np.array(true), f'{folder.resolve().name}, val'
+    true, name = np.array(true), f'{folder.absolute().name}, val'
     seen, xy = true[..., 2] == 2, np.where(true[..., 2:] > 0, true[..., :2], np.nan)
     rows = [row_2d(np.array(given, float), xy, seen, data=name, box='given'), row_2d(np.array(found, float), xy, seen, data=name, box='found')]
     if alarms: rows[1]['false_alarms'] = round(float(np.mean(alarms)), 3)
