@@ -13,11 +13,11 @@ import numpy as np
 
 from . import shape
 
-BODY, TAIL, MANE = 0, 1, 2
+BODY, TAIL, MANE, EYES = 0, 1, 2, 3
 # bones whose heads lie on or outside the skin, or that would pull at flesh that another bone carries
 NO_FLESH = ("mane", "tail", "eye", "nose", "skull.L", "skull.R", "breast", "chest", "jaw.001")
 PER_VERTEX = 6
-VERSION = 3  # part of the cache's name: counts changes of the shape
+VERSION = 4  # part of the cache's name: counts changes of the shape
 
 
 def load_horse(skeleton, cache):
@@ -37,46 +37,64 @@ def load_horse(skeleton, cache):
 
 
 def build_horse(skeleton):
-    """Body, tail and mane as one mesh with weights."""
+    """Body, eyes, tail and mane as one mesh with weights."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    body = shape.body()
-    parts = [(BODY, body, body_weights(body, skeleton)), (TAIL, t := shape.tail(skeleton), tail_weights(t, skeleton)), (MANE, m := shape.mane(), mane_weights(m, skeleton))]
-    vertices = [coordinates(made) for _, made, _ in parts]
-    start = np.cumsum([0] + [len(v) for v in vertices])
-    triangles = [[(i + start[k]) for i in corner] for k, (_, made, _) in enumerate(parts) for face in made.data.polygons for corner in fan(face.vertices)]
-    weights = np.concatenate([w for *_, w in parts])
+    made = shape.parts(skeleton)
+    body = body_weights(made["body"], skeleton)
+    weights = {"body": body, "tail": tail_weights(made["tail"][0], skeleton)}
+    for name in ("eyes", "mane"):
+        weights[name] = skin_weights(made[name][0], made["body"][0], body, skeleton)
+    kinds = {"body": BODY, "tail": TAIL, "mane": MANE, "eyes": EYES}
+    vertices, faces = shape.joined(*[(made[name][0], triangles(made[name][1])) for name in kinds])
+    return dict(vertices=vertices, triangles=faces, part=np.concatenate([np.full(len(made[name][0]), kind) for name, kind in kinds.items()]),
+                **strongest(np.concatenate([weights[name] for name in kinds])))
+
+
+def strongest(weights):
+    """The few bones that count for each vertex, and their shares."""
     bones = np.argsort(-weights, 1)[:, :PER_VERTEX]
     weights = np.take_along_axis(weights, bones, 1)
-    return dict(vertices=np.concatenate(vertices), triangles=np.array(triangles), bones=bones, weights=weights / weights.sum(1, keepdims=True),
-                part=np.concatenate([np.full(len(v), kind) for v, (kind, *_) in zip(vertices, parts)]))
+    return dict(bones=bones, weights=weights / weights.sum(1, keepdims=True))
 
 
-def fan(corners):
-    return [(corners[0], corners[k], corners[k + 1]) for k in range(1, len(corners) - 1)]
+def triangles(faces):
+    return np.asarray(faces) if np.shape(faces)[1] == 3 else np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
 
 
-def coordinates(made):
-    out = np.empty(len(made.data.vertices) * 3, np.float32)
-    made.data.vertices.foreach_get("co", out)
-    return out.reshape(-1, 3).astype(float)
-
-
-def body_weights(body, skeleton):
-    """Blender's automatic weights (heat diffusion) on the bones that carry flesh."""
-    armature = plain_armature(skeleton)
+def body_weights(mesh, skeleton):
+    """(V,B): Blender's automatic weights (heat diffusion) on the bones that carry flesh, made softer so that joints bend without creases."""
+    body, armature = shape.mesh_object(*mesh, "body"), plain_armature(skeleton)
     bpy.ops.object.select_all(action="DESELECT")
     body.select_set(True)
     armature.select_set(True)
     bpy.context.view_layer.objects.active = armature
     bpy.ops.object.parent_set(type="ARMATURE_AUTO")
-    weights = np.zeros((len(body.data.vertices), len(skeleton["names"])))
+    weights = np.zeros((len(mesh[0]), len(skeleton["names"])))
     column = {group.index: skeleton["names"].index(group.name.removeprefix("DEF-")) for group in body.vertex_groups}
     for vertex in body.data.vertices:
         for group in vertex.groups:
             weights[vertex.index, column[group.group]] = group.weight
     bare = weights.sum(1) == 0
-    weights[bare, nearest_bone(coordinates(body)[bare], skeleton)] = 1
+    weights[bare, nearest_bone(mesh[0][bare], skeleton)] = 1
+    return softened(weights / weights.sum(1, keepdims=True), mesh[1])
+
+
+def softened(weights, faces, n=2):
+    """Weights averaged with those of the neighbours on the mesh."""
+    a, b = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
+    count = np.bincount(a, minlength=len(weights))[:, None]
+    for _ in range(n):
+        around = np.zeros_like(weights)
+        np.add.at(around, a, weights[b])
+        weights = .5 * weights + .5 * around / np.maximum(count, 1)
     return weights / weights.sum(1, keepdims=True)
+
+
+def skin_weights(points, body, weights, skeleton):
+    """(V,B): the weights of the nearest skin without the ears', for what lies on it: it goes where the skin goes."""
+    weights = weights * ~np.char.startswith(skeleton["names"], "ear")
+    nearest = np.array([np.argmin(((body - p) ** 2).sum(1) + 9 * (weights.sum(1) < .5)) for p in points])
+    return weights[nearest] / weights[nearest].sum(1, keepdims=True)
 
 
 def nearest_bone(points, skeleton):
@@ -106,22 +124,24 @@ def plain_armature(skeleton):
     return armature
 
 
-def tail_weights(made, skeleton):
-    """By distance to the tail's bones: soft, so that the lock bends and does not break."""
-    return by_distance(lambda points, b: distance(points, skeleton, b), made, skeleton, [f"tail.00{k}" for k in range(1, 6)], .09)
-
-
-def mane_weights(made, skeleton):
-    """By the place along the neck: the mane hangs from the crest, so the bone below counts, not the nearest."""
-    middle = lambda b: (skeleton["head"][b] + skeleton["tail"][b])[1] / 2
-    return by_distance(lambda points, b: np.abs(points[:, 1] - middle(b)), made, skeleton, ["spine.006", "neck.001", "neck.002", "neck.003", "neck.004", "head"], .1)
-
-
-def by_distance(measure, made, skeleton, names, soft_m):
-    points, bones = coordinates(made), [skeleton["names"].index(n) for n in names]
+def tail_weights(points, skeleton, soft_m=.09):
+    """(V,B) by distance to the tail's bones: soft, so that the lock bends and does not break."""
+    bones = [skeleton["names"].index(f"tail.00{k}") for k in range(1, 6)]
     weights = np.zeros((len(points), len(skeleton["names"])))
-    weights[:, bones] = np.exp(-(np.stack([measure(points, b) for b in bones], 1) / soft_m) ** 2) + 1e-9
+    weights[:, bones] = np.exp(-(np.stack([distance(points, skeleton, b) for b in bones], 1) / soft_m) ** 2) + 1e-9
     return weights / weights.sum(1, keepdims=True)
+
+
+def groomed(horse, rest, rng):
+    """(V,3) m: the rest vertices with another side and length of the mane, another length of the tail."""
+    out = rest.copy()
+    for kind, rows, length in ((MANE, shape.ROWS, rng.choice([rng.uniform(.45, 1), .12], p=[.85, .15])), (TAIL, shape.TAIL_ROWS, rng.uniform(.65, 1))):
+        strands = out[horse["part"] == kind].reshape(-1, rows, 3)
+        at = np.arange(rows) * length
+        i, f = np.minimum(at.astype(int), rows - 2), (at - np.minimum(at.astype(int), rows - 2))[None, :, None]
+        out[horse["part"] == kind] = (strands[:, i] * (1 - f) + strands[:, i + 1] * f).reshape(-1, 3)
+    out[horse["part"] == MANE, 0] *= rng.choice([-1, 1])
+    return out
 
 
 def proportioned(horse, standard, skeleton, girth=1.0):

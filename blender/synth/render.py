@@ -22,7 +22,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
 
 from kinequimation_blender import child, files, maths
 from synth import coat, horse as horses, labels, stage as stages
@@ -34,6 +34,7 @@ class Renderer:
         self.horse = horses.load_horse(self.standard, cache)
         self.stage = stages.Stage()
         self.made = horses.mesh_object(self.horse, self.horse["vertices"], np.ones((len(self.horse["vertices"]), 3)))
+        self.made.shadow_terminator_geometry_offset = .2  # else the low sun draws the triangles on a pale coat
         self.made.data.materials.append(stages.material("coat", rough=.6, attribute="coat"))
 
     def begin(self, job):
@@ -43,6 +44,7 @@ class Renderer:
         self.clip = files.read_clip(job["clip"], self.skeleton)
         self.matrices = maths.posed(self.skeleton, self.clip["rotation"][job["frames"]], self.clip["root_location"][job["frames"]])
         self.rest = horses.proportioned(self.horse, self.standard, self.skeleton, girth=rng.uniform(.92, 1.1))
+        self.rest = horses.groomed(self.horse, self.rest, np.random.default_rng([job["seed"], 1]))
         self.depth = labels.flesh(self.horse, self.rest, self.skeleton)
         colours, self.coat = coat.coat_colours(self.horse, rng)
         horses.paint(self.made.data, colours)
@@ -104,6 +106,7 @@ def picture(path, rng, grain):
     pixels = np.empty(image.size[0] * image.size[1] * image.channels, np.float32)
     image.pixels.foreach_get(pixels)
     pixels = pixels.reshape(-1, image.channels)
+    pixels[:, :3] = lens(pixels[:, :3].reshape(image.size[1], image.size[0], 3), rng).reshape(-1, 3)
     if rng.random() < .5:
         pixels[:, :3] = pixels[:, :3] * rng.uniform(.75, 1.3) + rng.normal(0, .04)
     pixels[:, :3] += rng.uniform(0, .024) * grain.standard_normal((len(pixels), 3))
@@ -114,6 +117,23 @@ def picture(path, rng, grain):
     bpy.data.images.remove(image)
     partial.unlink()
     jpeg.replace(path)
+
+
+def lens(pixels, rng):
+    """(h,w,3) sometimes less sharp, sometimes without colours or brown with age, as films are."""
+    blur = rng.uniform(.3, 1.0) * (rng.random() < .35) * max(pixels.shape[:2]) / 256  # px
+    if blur > 0:
+        reach = int(np.ceil(3 * blur))
+        weight = np.exp(-.5 * (np.arange(-reach, reach + 1) / blur) ** 2)
+        for axis in (0, 1):
+            padded = np.pad(pixels, [(reach, reach) if a == axis else (0, 0) for a in range(3)], "edge")
+            pixels = sum(w * np.take(padded, np.arange(k, k + pixels.shape[axis]), axis) for k, w in enumerate(weight / weight.sum()))
+    old = rng.random()
+    if old < .22:
+        grey = pixels @ np.array([.3, .6, .1], pixels.dtype)
+        pixels = grey[..., None] * (np.ones(3) if old < .14 else np.array([1.08, .98, .8]))
+        pixels = .5 + (pixels - .5) * rng.uniform(.7, 1.4)
+    return pixels
 
 
 def write(path, data):

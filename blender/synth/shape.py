@@ -1,101 +1,412 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The horse's outside at rest: a body lofted along the bones and melted into one skin, a tail and a mane. Metres, facing -Y.
+"""The horse's outside at rest: a distance field of sections and muscles, the skin cut from it, and its hair.
 
-The sections were drawn on Rigify's rest pose: withers, croup and tuck-up in the top and bottom line of the trunk, the gaskin, the hock
-and the jaw are what make it a horse at 256 px.
-"""
-import bmesh
+A distance field joins forms without the pits and lumps of welded meshes: a smooth minimum gives flesh where
+two muscles meet. Axes are Blender's: the horse faces -Y, its left is +X, Z is up, the ground is z = 0, metres.
+Everything is modelled for x >= 0 and mirrored."""
 import bpy
 import numpy as np
-from mathutils import Vector
 
-# trunk: y, top, bottom, half width
-TRUNK = [(.97, 1.40, 1.12, .06), (.93, 1.44, 1.02, .13), (.85, 1.50, .95, .19), (.65, 1.56, .88, .25), (.45, 1.575, .84, .275), (.25, 1.53, .80, .275),
-         (0, 1.495, .74, .28), (-.2, 1.50, .70, .275), (-.4, 1.585, .70, .25), (-.52, 1.60, .73, .22), (-.68, 1.55, .82, .19), (-.82, 1.42, .92, .16),
-         (-.92, 1.30, 1.02, .08)]
-# neck and head: y, z, half height, half width
-NECK = [(-.45, 1.30, .33, .17), (-.65, 1.40, .30, .15), (-.82, 1.52, .25, .12), (-1.0, 1.67, .205, .10), (-1.16, 1.78, .165, .085), (-1.30, 1.84, .12, .08)]
-HEAD = [(-1.24, 1.86, .09, .06), (-1.30, 1.80, .14, .095), (-1.40, 1.71, .155, .105), (-1.47, 1.62, .14, .09), (-1.55, 1.50, .105, .066),
-        (-1.61, 1.40, .088, .06), (-1.655, 1.335, .075, .06), (-1.675, 1.305, .05, .045)]
-# legs and ears, of the left side: x, y, z, half height (fore and aft), half width
-FORELEG = [(.09, -.48, 1.50, .10, .06), (.11, -.58, 1.35, .16, .085), (.14, -.66, 1.17, .17, .10), (.16, -.60, 1.0, .15, .09), (.164, -.54, .84, .10, .075),
-           (.164, -.537, .70, .08, .065), (.164, -.538, .56, .055, .05), (.164, -.54, .49, .058, .052), (.164, -.533, .42, .045, .042), (.164, -.525, .33, .038, .034),
-           (.164, -.516, .24, .046, .042), (.164, -.53, .19, .042, .038), (.164, -.565, .12, .042, .04), (.164, -.585, .085, .055, .05), (.164, -.60, .04, .066, .06),
-           (.164, -.605, .004, .07, .064)]
-HINDLEG = [(.10, .62, 1.45, .20, .10), (.15, .62, 1.28, .25, .11), (.17, .60, 1.12, .23, .11), (.185, .60, .98, .17, .095), (.193, .66, .84, .105, .07),
-           (.193, .715, .72, .07, .05), (.193, .76, .62, .062, .048), (.193, .755, .55, .056, .045), (.193, .735, .45, .043, .038), (.193, .71, .32, .04, .036),
-           (.193, .695, .23, .048, .043), (.193, .67, .17, .042, .038), (.193, .64, .115, .043, .04), (.193, .625, .08, .055, .05), (.193, .615, .04, .064, .058),
-           (.193, .61, .004, .068, .062)]
-EAR = [(.055, -1.345, 1.83, .03, .035), (.075, -1.375, 1.90, .025, .04), (.10, -1.41, 1.97, .018, .03), (.12, -1.435, 2.03, .006, .008)]
-TAIL_RADII = (.045, .045, .055, .075, .085, .075, .02)
-CREST = [(-.50, 1.60), (-.66, 1.69), (-.82, 1.77), (-1.0, 1.875), (-1.16, 1.945), (-1.27, 1.965), (-1.36, 1.93)]  # y, z
+STEP = .010  # metres a voxel
+ROWS, TAIL_ROWS = 9, 26  # vertices of a strand of the mane, of the tail
+EYES = .168, .066, .078  # along, out of, and to the side of the head's axes (`on_head`)
+LOW, HIGH = np.array([-.43, -1.80, -.03]), np.array([.43, 1.10, 2.10])
 
+# Trunk: y, top z, bottom z, half width, exponent of the top (2 = round, less = sharp, as at the withers)
+TRUNK = np.array([
+    [.99, 1.400, 1.260, .045, 2.0], [.965, 1.442, 1.190, .095, 2.0], [.92, 1.490, 1.110, .158, 2.0], [.84, 1.548, 1.075, .222, 2.1],
+    [.70, 1.592, 1.025, .262, 2.1], [.55, 1.613, .990, .278, 2.0], [.40, 1.612, .955, .272, 2.0], [.25, 1.592, .912, .272, 2.0],
+    [.10, 1.566, .872, .290, 2.0], [-.05, 1.550, .848, .303, 2.0], [-.20, 1.555, .836, .300, 1.9], [-.33, 1.584, .832, .280, 1.7],
+    [-.45, 1.628, .840, .258, 1.5], [-.56, 1.645, .865, .240, 1.45], [-.68, 1.620, .920, .228, 1.5], [-.78, 1.510, 1.000, .205, 1.8],
+    [-.85, 1.410, 1.080, .165, 2.0], [-.90, 1.330, 1.150, .100, 2.0], [-.915, 1.290, 1.190, .050, 2.0]])
 
-def loft(bm, points, heights, widths, sides=16, power=2.2):
-    """A tube of super-ellipse sections (power 2 = ellipse, more = boxier) along a line, closed at both ends."""
-    points, lateral, rings = [Vector(p) for p in points], Vector((1, 0, 0)), []
-    for i, centre in enumerate(points):
-        along = (points[min(i + 1, len(points) - 1)] - points[max(i - 1, 0)]).normalized()
-        up = lateral.cross(along).normalized()
-        across = along.cross(up)
-        angle = 2 * np.pi * np.arange(sides) / sides
-        u, v = (np.sign(f) * np.abs(f) ** (2 / power) for f in (np.cos(angle), np.sin(angle)))
-        rings.append([bm.verts.new(centre + across * float(a) * widths[i] + up * float(b) * heights[i]) for a, b in zip(u, v)])
-    for a, b in zip(rings[:-1], rings[1:]):
-        for k in range(sides):
-            bm.faces.new((a[k], a[(k + 1) % sides], b[(k + 1) % sides], b[k]))
-    bm.faces.new(rings[0][::-1])
-    bm.faces.new(rings[-1])
+# Neck and head: along an axis in the median plane; t, top (crest or forehead side), bottom (throat or jaw side), half width, exponent
+NECK_AXIS = (np.array([-.60, 1.36]), np.array([-.811, .585]), np.array([.585, .811]))
+NECK = np.array([
+    [-.12, .24, -.24, .20, 2.0], [.02, .285, -.295, .205, 1.6], [.14, .262, -.290, .182, 1.5], [.27, .222, -.262, .150, 1.45],
+    [.40, .187, -.232, .126, 1.45], [.55, .155, -.202, .108, 1.5], [.68, .126, -.178, .097, 1.6], [.80, .097, -.155, .090, 1.8],
+    [.90, .064, -.125, .082, 2.0], [.96, .03, -.08, .060, 2.0]])
+HEAD_AXIS = (np.array([-1.301, 1.828]), np.array([-.585, -.811]), np.array([-.811, .585]))
+HEAD = np.array([
+    [-.085, .02, -.04, .035, 2.0], [-.05, .060, -.08, .066, 2.0], [.02, .090, -.115, .084, 2.2], [.09, .103, -.150, .092, 2.4],
+    [.16, .105, -.182, .097, 2.6], [.23, .098, -.194, .092, 2.5], [.30, .087, -.182, .080, 2.4], [.37, .077, -.146, .067, 2.3],
+    [.44, .069, -.110, .060, 2.2], [.50, .065, -.095, .059, 2.2], [.55, .062, -.090, .062, 2.2], [.595, .052, -.086, .060, 2.2],
+    [.630, .032, -.074, .045, 2.1], [.655, .008, -.052, .028, 2.0], [.665, -.005, -.035, .012, 2.0]])
 
+# Legs: horizontal sections; z, centre x, centre y, half x, half y
+FORE = np.array([
+    [1.06, .150, -.590, .075, .140], [.96, .158, -.560, .078, .128], [.88, .162, -.545, .074, .112], [.80, .164, -.538, .066, .094],
+    [.72, .164, -.536, .057, .076], [.64, .164, -.537, .048, .061], [.57, .164, -.539, .041, .050], [.525, .164, -.541, .044, .048],
+    [.48, .164, -.543, .047, .052], [.44, .164, -.537, .043, .049], [.40, .164, -.531, .036, .043], [.33, .164, -.524, .030, .038],
+    [.27, .164, -.518, .031, .040], [.225, .164, -.512, .038, .051], [.19, .164, -.516, .037, .049], [.155, .164, -.537, .032, .042],
+    [.12, .164, -.556, .034, .042], [.09, .164, -.568, .040, .046], [.06, .164, -.574, .040, .046]])
+FORE_HOOF = np.array([[.108, .164, -.562, .038, .042], [.085, .164, -.567, .047, .050], [.0, .164, -.582, .060, .072], [-.03, .164, -.587, .064, .078]])
+HIND = np.array([
+    [1.42, .105, .770, .060, .150], [1.34, .130, .772, .085, .205], [1.24, .155, .758, .098, .225], [1.12, .170, .722, .099, .212], [1.00, .180, .680, .090, .175], [.92, .186, .678, .079, .143],
+    [.84, .190, .690, .066, .110], [.76, .193, .717, .053, .082], [.70, .193, .742, .044, .066], [.655, .193, .763, .044, .068],
+    [.61, .193, .768, .046, .068], [.56, .193, .760, .044, .060], [.51, .193, .747, .038, .048], [.44, .193, .734, .033, .042],
+    [.34, .193, .716, .031, .040], [.27, .193, .702, .033, .043], [.215, .193, .690, .040, .053], [.18, .193, .683, .038, .049],
+    [.15, .193, .664, .033, .043], [.12, .193, .643, .035, .042], [.09, .193, .629, .040, .046], [.06, .193, .622, .040, .046]])
+HIND_HOOF = np.array([[.112, .193, .636, .038, .042], [.09, .193, .630, .046, .049], [.0, .193, .612, .057, .069], [-.03, .193, .606, .06, .074]])
 
-def body():
-    """The body as an object: parts lofted, melted by a voxel remesh, smoothed, thinned to some 8,000 faces."""
-    bm = bmesh.new()
-    loft(bm, [(0, y, (t + b) / 2) for y, t, b, _ in TRUNK], [(t - b) / 2 for _, t, b, _ in TRUNK], [w for *_, w in TRUNK], sides=28, power=2.1)
-    for part in (NECK, HEAD):
-        loft(bm, [(0, y, z) for y, z, *_ in part], [h for *_, h, _ in part], [w for *_, w in part], sides=20)
-    for side in (1, -1):
-        for part in (FORELEG, HINDLEG, EAR):
-            loft(bm, [(side * x, y, z) for x, y, z, *_ in part], [h for *_, h, _ in part], [w for *_, w in part])
-    horse = to_object(bm, "body")
-    bpy.context.view_layer.objects.active = horse
-    remesh = horse.modifiers.new("melt", "REMESH")
-    remesh.mode, remesh.voxel_size = "VOXEL", .013
-    smooth = horse.modifiers.new("smooth", "SMOOTH")
-    smooth.factor, smooth.iterations = .5, 9
-    horse.modifiers.new("thin", "DECIMATE").ratio = .35
-    for modifier in list(horse.modifiers):
-        bpy.ops.object.modifier_apply(modifier=modifier.name)
-    return horse
+# Muscles and bony points: round cones, (x, y, z, radius) twice
+CONES = {
+    'scapula': ((.125, -.52, 1.50, .070), (.165, -.700, 1.16, .100)), 'triceps': ((.165, -.45, 1.22, .090), (.160, -.525, .93, .075)),
+    'arm': ((.142, -.700, 1.15, .105), (.160, -.590, .96, .085)), 'breast': ((.080, -.770, 1.13, .098), (.095, -.640, 1.00, .098)),
+    'elbow': ((.158, -.468, .870, .030), (.160, -.505, .90, .040)),
+    'quadriceps': ((.150, .55, 1.38, .135), (.185, .535, 1.07, .098)), 'hamstring': ((.120, .872, 1.32, .098), (.172, .790, 1.02, .085)),
+    'gluteus': ((.130, .45, 1.50, .110), (.175, .68, 1.36, .120)), 'stifle': ((.192, .520, 1.06, .070), (.192, .550, .98, .065)),
+    'hock': ((.193, .830, .672, .018), (.193, .800, .610, .026)), 'achilles': ((.193, .826, .690, .018), (.190, .790, .86, .032)),
+    'ergot_f': ((.164, -.475, .215, .018), (.164, -.485, .245, .02)), 'ergot_h': ((.193, .727, .208, .018), (.193, .720, .24, .02)),
+    'dock': ((.0, .86, 1.475, .060), (.0, .985, 1.452, .036)),
+}
 
 
-def tail(skeleton):
-    """The tail's hair as one lock around its bones."""
+def _smooth_max(a, b, k):
+    h = np.clip(.5 - .5 * (b - a) / k, 0, 1)
+    return b + (a - b) * h + k * h * (1 - h)
+
+
+def _profile(table, t):
+    "Columns of a section table at `t`, smooth (Catmull-Rom) between the rows and clamped at the ends."
+    table = table[np.argsort(table[:, 0])]
+    s, v = table[:, 0], table[:, 1:]
+    m = np.gradient(v, s, axis=0)
+    i = np.clip(np.searchsorted(s, t) - 1, 0, len(s) - 2)
+    h = (s[i + 1] - s[i])[..., None]
+    u = (np.clip((t - s[i]) / h[..., 0], 0, 1))[..., None]
+    return ((2*u**3 - 3*u**2 + 1) * v[i] + (u**3 - 2*u**2 + u) * h * m[i] + (-2*u**3 + 3*u**2) * v[i + 1] + (u**3 - u**2) * h * m[i + 1])
+
+
+class Field:
+    "A half grid (x >= 0 and a margin) of distances on which forms are joined; each form touches its own box only."
+
+    def __init__(self, step=STEP):
+        self.step = step
+        self.n_margin = 3
+        self.x = (np.arange(-self.n_margin, int(HIGH[0] / step) + 1)) * step
+        self.y, self.z = np.arange(LOW[1], HIGH[1], step), np.arange(LOW[2], HIGH[2], step)
+        self.d = np.full((len(self.x), len(self.y), len(self.z)), .2, np.float32)
+
+    def _window(self, low, high, pad=.10):
+        sl = tuple(slice(max(np.searchsorted(a, lo - pad) - 1, 0), np.searchsorted(a, hi + pad) + 1)
+                   for a, lo, hi in zip((self.x, self.y, self.z), low, high))
+        return sl, self.x[sl[0]][:, None, None], self.y[sl[1]][None, :, None], self.z[sl[2]][None, None, :]
+
+    def _join(self, sl, d, k, cut=False):
+        old = self.d[sl]
+        if cut:
+            self.d[sl] = _smooth_max(old, -d, k)
+            return
+        h = np.clip(.5 + .5 * (d - old) / k, 0, 1)
+        self.d[sl] = d + (old - d) * h - k * h * (1 - h)
+
+    @staticmethod
+    def _section(rho, *radii):
+        "A rough distance from a super-ellipse's norm: exact on the surface, right in its sign."
+        return (rho - 1) * sum(radii) / len(radii)
+
+    def trunk(self, k):
+        sl, x, y, z = self._window((0, TRUNK[:, 0].min(), .75), (.36, TRUNK[:, 0].max(), 1.75), .06)
+        p = _profile(TRUNK, y[0, :, 0])
+        top, bottom, width, power = (p[None, :, i, None] for i in range(4))
+        centre = bottom + .47 * (top - bottom)                          # a barrel is widest below its middle
+        up = np.clip((z - centre) / (top - centre), 0, None)
+        down = np.clip((centre - z) / (centre - bottom), 0, None)
+        rho = (np.abs(x / width) ** 2.1 + up ** (power * 1.1) + down ** 2.1) ** (1 / 2.1)
+        d = self._section(rho, width, (top - bottom) / 2)
+        ends = np.maximum(TRUNK[:, 0].min() - y, y - TRUNK[:, 0].max())
+        self._join(sl, _smooth_max(d, ends + 0 * d, .03).astype(np.float32), k)
+
+    def median_loft(self, table, axis, k, low, high):
+        origin, along, normal = axis
+        sl, x, y, z = self._window(low, high, .04)
+        t = (y - origin[0]) * along[0] + (z - origin[1]) * along[1]
+        n = (y - origin[0]) * normal[0] + (z - origin[1]) * normal[1]
+        p = _profile(table, t[0])
+        top, bottom, width, power = (p[None, ..., i] for i in range(4))
+        centre = .5 * (top + bottom)
+        half = .5 * (top - bottom)
+        e = np.where(n > centre, power, 2.2)
+        rho = (np.abs(x / width) ** 2.1 + (np.abs(n - centre) / half) ** e) ** (1 / 2.1)
+        d = self._section(rho, width, half)
+        ends = np.maximum(table[:, 0].min() - t, t - table[:, 0].max())
+        self._join(sl, _smooth_max(d, ends + 0 * d, .02).astype(np.float32), k)
+
+    def leg(self, table, k, floor=False, power=2.0):
+        sl, x, y, z = self._window((table[:, 1].min() - .12, table[:, 2].min() - .25, table[:, 0].min()),
+                                   (table[:, 1].max() + .12, table[:, 2].max() + .25, table[:, 0].max()), .03)
+        p = _profile(table, z[0, 0])
+        cx, cy, hx, hy = (p[None, None, :, i] for i in range(4))
+        rho = ((np.abs(x - cx) / hx) ** power + (np.abs(y - cy) / hy) ** power) ** (1 / power)
+        d = self._section(rho, hx, hy)
+        ends = np.maximum(table[:, 0].min() - z, z - table[:, 0].max())
+        d = _smooth_max(d, ends + 0 * d, .02)
+        self._join(sl, d.astype(np.float32), k)
+
+    def cone(self, a, b, k, cut=False):
+        a, b = np.array(a), np.array(b)
+        r = max(a[3], b[3])
+        sl, x, y, z = self._window(np.minimum(a, b)[:3] - r, np.maximum(a, b)[:3] + r, .06)
+        ab = (b - a)[:3]
+        t = np.clip(((x - a[0]) * ab[0] + (y - a[1]) * ab[1] + (z - a[2]) * ab[2]) / (ab @ ab), 0, 1)
+        q = np.sqrt((x - a[0] - t * ab[0]) ** 2 + (y - a[1] - t * ab[1]) ** 2 + (z - a[2] - t * ab[2]) ** 2)
+        self._join(sl, (q - (a[3] + t * (b[3] - a[3]))).astype(np.float32), k, cut)
+
+    def ellipsoid(self, centre, axes, radii, k, cut=False):
+        "`axes`: rows are the ellipsoid's unit axes."
+        c, A, r = np.array(centre), np.array(axes, float), np.array(radii)
+        sl, x, y, z = self._window(c - r.max(), c + r.max(), .05)
+        u = [((x - c[0]) * A[i, 0] + (y - c[1]) * A[i, 1] + (z - c[2]) * A[i, 2]) / r[i] for i in range(3)]
+        self._join(sl, ((np.sqrt(u[0]**2 + u[1]**2 + u[2]**2) - 1) * r.min()).astype(np.float32), k, cut)
+
+    def mirrored(self):
+        "The whole grid, both sides; returns (values, origin)."
+        right = self.d[self.n_margin + 1:][::-1]
+        return np.concatenate([right, self.d[self.n_margin:]], 0), np.array([-self.x[-1], LOW[1], LOW[2]])
+
+
+def on_head(t, n, x=0.):
+    "A point of the head's own axes (along from the poll, out of the forehead, sideways) in the rest pose."
+    o, a, m = HEAD_AXIS
+    yz = o + t * a + n * m
+    return np.array([x, yz[0], yz[1]])
+
+
+def head_coordinates(v):
+    "(along, out, side) of points (N,3) in the head's axes: the inverse of `on_head`."
+    o, a, m = HEAD_AXIS
+    r = v[:, 1:] - o
+    return r @ a, r @ m, v[:, 0]
+
+
+def _ears(field):
+    root, tip = np.array([.060, -1.338, 1.858]), np.array([.122, -1.415, 2.052])
+    axis = (tip - root) / np.linalg.norm(tip - root)
+    facing = np.array([.55, -.83, -.1])
+    facing -= axis * (facing @ axis)
+    facing /= np.linalg.norm(facing)
+    side = np.cross(axis, facing)
+    frame = (axis, side, facing)
+    middle = .5 * (root + tip)
+    field.ellipsoid(middle - .015 * axis, frame, (.112, .042, .032), .012)
+    field.ellipsoid(middle + .005 * axis + .030 * facing, frame, (.090, .026, .030), .008, cut=True)
+
+
+def horse_field(step=STEP):
+    "The distance field of the whole horse without hair. Returns (values (X,Y,Z) float32, origin (3,) m)."
+    f = Field(step)
+    f.trunk(.02)
+    f.median_loft(NECK, NECK_AXIS, .10, (0, -1.50, .95), (.25, -.30, 2.0))
+    f.leg(FORE, .05)
+    f.leg(HIND, .06)
+    for name, (a, b) in CONES.items():
+        small = min(a[3], b[3]) < .03
+        f.cone(a, b, .03 if small else .09)
+    f.median_loft(HEAD, HEAD_AXIS, .045, (0, -1.78, 1.22), (.13, -1.18, 1.97))
+    f.cone((*on_head(.205, -.085, .062), .050), (*on_head(.215, -.110, .050), .075), .03)     # jaw disc
+    f.cone((*on_head(.20, .035, .078), .020), (*on_head(.33, -.005, .060), .012), .025)         # facial crest
+    f.ellipsoid(on_head(.150, .072, .066), np.eye(3), (.034, .045, .036), .035)              # brow
+    f.cone((*on_head(.545, .022, .036), .026), (*on_head(.590, .010, .030), .026), .02)        # nostril's flare
+    f.cone((*on_head(.600, -.060, .0), .028), (*on_head(.570, -.078, .0), .030), .02)          # chin
+    # a socket for the eyeball, a hollow above it, nostrils and the line of the mouth
+    f.ellipsoid(on_head(.172, .060, .108), np.eye(3), (.016, .026, .017), .008, cut=True)
+    f.ellipsoid(on_head(.556, .030, .062), (np.array([0, *HEAD_AXIS[1]]), np.array([0, *HEAD_AXIS[2]]), np.array([1., 0, 0])),
+                (.024, .014, .020), .006, cut=True)
+    f.cone((*on_head(.575, -.042, .058), .006), (*on_head(.655, -.034, .028), .007), .006, cut=True)
+    _ears(f)
+    f.leg(FORE_HOOF, .006)
+    f.leg(HIND_HOOF, .006)
+    values, origin = f.mirrored()
+    floor = (0.0 - (origin[2] + np.arange(values.shape[2]) * step)).astype(np.float32)
+    return np.maximum(values, floor[None, None, :]), origin
+
+
+def surface_nets(values, origin, step):
+    "Naive surface nets: one vertex in each cell that the surface crosses, one quad for each crossed edge. Outward faces."
+    inside = values < 0
+    total = np.zeros(tuple(s - 1 for s in values.shape), np.uint8)
+    for o in np.ndindex(2, 2, 2):
+        total += inside[tuple(slice(a, a + s) for a, s in zip(o, total.shape))]
+    cells = np.argwhere((total > 0) & (total < 8))
+    index = np.full(total.shape, -1, np.int32)
+    index[tuple(cells.T)] = np.arange(len(cells))
+    sums, count = np.zeros((len(cells), 3)), np.zeros(len(cells))
+    corners = list(np.ndindex(2, 2, 2))
+    for a in corners:
+        for b in corners:
+            if sum(b) - sum(a) != 1 or any(q < p for p, q in zip(a, b)):
+                continue
+            va, vb = (values[tuple((cells + np.array(c)).T)] for c in (a, b))
+            hit = (va < 0) != (vb < 0)
+            t = np.where(hit, va / np.where(hit, va - vb, 1), 0)[:, None]
+            sums += np.where(hit[:, None], np.array(a) + t * (np.array(b) - np.array(a)), 0)
+            count += hit
+    vertices = origin + step * (cells + sums / count[:, None])
+    faces = []
+    for axis in range(3):
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        first = [slice(1, -1)] * 3
+        first[axis] = slice(0, -1)
+        second = list(first)
+        second[axis] = slice(1, None)
+        lo, hi = inside[tuple(first)], inside[tuple(second)]
+        at = np.argwhere(lo != hi)
+        flip = ~lo[tuple(at.T)]
+        at = at + np.array([0 if i == axis else 1 for i in range(3)])
+        du, dv = np.eye(3, dtype=int)[u], np.eye(3, dtype=int)[v]
+        quad = np.stack([index[tuple(c.T)] for c in (at - du - dv, at - dv, at, at - du)], 1)
+        quad[flip] = quad[flip][:, ::-1]
+        faces.append(quad)
+    return vertices, np.concatenate(faces)
+
+
+class Sampler:
+    "Distance and outward direction at any point, from the grid: hair is laid on the skin with it."
+
+    def __init__(self, values, origin, step):
+        self.values, self.origin, self.step = values, origin, step
+
+    def distance(self, p):
+        q = np.clip((p - self.origin) / self.step, 0, np.array(self.values.shape) - 1.001)
+        i = q.astype(int)
+        f = q - i
+        out = np.zeros(len(p))
+        for o in np.ndindex(2, 2, 2):
+            w = np.prod(np.where(np.array(o), f, 1 - f), axis=1)
+            out += w * self.values[tuple((i + np.array(o)).T)]
+        return out
+
+    def push_out(self, p, gap):
+        "Points moved along the field's slope until they lie `gap` metres outside the skin."
+        for _ in range(4):
+            d = self.distance(p)
+            g = np.stack([self.distance(p + .012 * e) - self.distance(p - .012 * e) for e in np.eye(3)], 1) / .024
+            slope = np.maximum((g ** 2).sum(1), .04)
+            p = p + g * (np.clip(gap - d, 0, .03) / slope)[:, None]
+        return p
+
+
+def sheet_faces(n_columns, n_rows, closed=False):
+    i = np.arange(n_columns if closed else n_columns - 1)
+    j = np.arange(n_rows - 1)
+    a = (i[:, None] * n_rows + j).ravel()
+    b = (((i + 1) % n_columns)[:, None] * n_rows + j).ravel()
+    return np.stack([a, b, b + 1, a + 1], 1)
+
+
+def mane(sampler, side, rng, n_columns=60, n_rows=ROWS, reach=.30):
+    """A mane falling to one side (`side` +1 left, -1 right): strands from the crest laid on the neck.
+    Returns (vertices, quads): `n_rows` vertices a strand, from its root to its tip."""
+    o, a, n = NECK_AXIS
+    t = np.linspace(.10, .93, n_columns)
+    top = _profile(NECK, t)[:, 0] + .012
+    yz = o + t[:, None] * a + top[:, None] * n
+    start = np.stack([np.full(n_columns, -.012 * side), yz[:, 0], yz[:, 1]], 1)
+    taper = np.interp(t, [.10, .22, .8, .93], [.45, 1., 1., .75])
+    wave = np.convolve(rng.normal(size=n_columns + 8), np.ones(3) / 3, 'same')[4:-4]
+    length = reach * taper * (1 + .16 * wave + .12 * rng.uniform(-1, 1, n_columns))
+    drift = .25 * np.convolve(rng.normal(size=n_columns + 8), np.ones(5) / 5, 'same')[4:-4]
+    rows, p = [], start
+    for j in range(n_rows):
+        u = j / (n_rows - 1)
+        rows.append(p)
+        step = np.zeros((n_columns, 3))
+        step[:, 0] = side * (.9 if u < .25 else .25)
+        step[:, 1] = .12 + drift
+        step[:, 2] = .45 if j == 0 else -1.0
+        step /= np.linalg.norm(step, axis=1, keepdims=True)
+        lift = .014 + .010 * rng.uniform(0, 1, n_columns)
+        p = sampler.push_out(p + step * (length / (n_rows - 1))[:, None], lift * (1 - .3 * u))
+    v = np.stack(rows, 1).reshape(-1, 3)
+    return v, sheet_faces(n_columns, n_rows)
+
+
+def forelock(sampler, rng, n_columns=12, n_rows=ROWS):
+    "Hair between the ears, falling on the forehead."
+    x = np.linspace(-.045, .045, n_columns)
+    p = np.stack([on_head(-.045, .075, xi) for xi in x])
+    p = sampler.push_out(p, .012)
+    down = np.array([0, *HEAD_AXIS[1]])
+    length = .19 * (1 - .5 * (np.abs(x) / .045) ** 2) * (1 + .2 * rng.uniform(-1, 1, n_columns))
+    rows = []
+    for j in range(n_rows):
+        rows.append(p)
+        p = sampler.push_out(p + down * (length / n_rows)[:, None] + np.array([1, 0, 0]) * (-x * .06)[:, None], .010 + .006 * rng.uniform(0, 1, n_columns))
+    return np.stack(rows, 1).reshape(-1, 3), sheet_faces(n_columns, n_rows)
+
+
+def tail(points, rng, n_around=18, n_along=TAIL_ROWS):
+    """The tail's hair: a bundle around the tail bones' line `points` (6,3), ragged at its end.
+    Returns (vertices, quads): `n_along` vertices a strand."""
+    extra = points[-1] + .10 * (points[-1] - points[-2]) / np.linalg.norm(points[-1] - points[-2])
+    knots = np.concatenate([points, extra[None]])
+    s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
+    angle = np.arange(n_around) * 2 * np.pi / n_around
+    reach = 1 - .22 * np.convolve(np.tile(rng.uniform(0, 1, n_around), 3), np.ones(2) / 2, 'same')[n_around:2 * n_around]
+    ridge = 1 + .16 * rng.normal(size=n_around).clip(-1.5, 1.5)
+    u = np.linspace(0, 1, n_along)
+    at = (s[-1] * (.02 + .98 * u))[None, :] * np.where(u > .5, 1 - (1 - reach[:, None]) * (u - .5) * 2, 1)
+    centre = np.stack([np.interp(at, s, knots[:, k]) for k in range(3)], -1)
+    for _ in range(3):                                                   # round the corners at the joints
+        centre[:, 1:-1] = .5 * centre[:, 1:-1] + .25 * (centre[:, 2:] + centre[:, :-2])
+    tangent = np.gradient(centre, axis=1)
+    tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True)
+    up = np.cross(tangent, [1., 0, 0])
+    radius = np.interp(u, [0, .08, .2, .4, .65, .85, 1], [.037, .040, .048, .068, .080, .062, .018])
+    blend = np.clip(u * 3, 0, 1)
+    r = radius * (1 + (ridge[:, None] - 1) * blend)
+    v = centre + r[..., None] * (np.cos(angle)[:, None, None] * np.array([.85, 0, 0]) + np.sin(angle)[:, None, None] * up * 1.05)
+    return v.reshape(-1, 3), sheet_faces(n_around, n_along, closed=True)
+
+
+def ball(centre, radius, n=10):
+    "A small sphere of quads (poles as fans of thin quads)."
+    th, ph = np.linspace(0, np.pi, n), np.arange(2 * n) * np.pi / n
+    v = np.stack([np.sin(th)[None] * np.cos(ph)[:, None], np.sin(th)[None] * np.sin(ph)[:, None], np.cos(th)[None] + 0 * ph[:, None]], -1)
+    return centre + radius * v.reshape(-1, 3), sheet_faces(2 * n, n, closed=True)
+
+
+def parts(skeleton):
+    """The horse at rest: {"body": (vertices (V,3) m, faces), "eyes": ..., "tail": ..., "mane": ...}. Always the same horse.
+
+    Body: some 20,000 triangles, closed. The hair's vertices come strand by strand, `ROWS` (mane) or `TAIL_ROWS` (tail) each from root to tip."""
+    rng = np.random.default_rng(7)
+    values, origin = horse_field()
     index = skeleton["names"].index
-    line = [skeleton["head"][index("tail.001")] + (0, -.06, -.02)] + [skeleton["head"][index(f"tail.00{k}")] for k in range(1, 6)] + [skeleton["tail"][index("tail.005")]]
-    at = np.linspace(0, 6, 25)
-    fine = np.stack([np.interp(at, range(7), np.array(line)[:, axis]) for axis in range(3)], 1)
-    radius = np.interp(at, range(7), TAIL_RADII)
-    bm = bmesh.new()
-    loft(bm, fine, radius, .75 * radius, sides=10, power=2)
-    return to_object(bm, "tail")
+    line = np.array([skeleton["head"][index(f"tail.00{k}")] for k in range(1, 6)] + [skeleton["tail"][index("tail.005")]])
+    line[0] += 0, -.03, .0
+    sampler = Sampler(values, origin, STEP)
+    return {"body": thinned(*surface_nets(values, origin, STEP)),
+            "eyes": joined(*[ball(on_head(*EYES[:2], side * EYES[2]), .021) for side in (1, -1)]),
+            "tail": tail(line, rng),
+            "mane": joined(mane(sampler, 1, rng), forelock(sampler, rng))}
 
 
-def mane():
-    """The mane as two sheets from the crest: the long one falls to the left, the short one keeps the crest from being bare."""
-    bm = bmesh.new()
-    for side, length in ((1, .26), (-1, .05)):
-        rows = [[bm.verts.new(p) for p in ((0, y, z + .015), (side * .055, y, z - .04), (side * (.115 if i < 5 else .09), y - .02, z - length))] for i, (y, z) in enumerate(CREST)]
-        for a, b in zip(rows[:-1], rows[1:]):
-            for k in (0, 1):
-                bm.faces.new((a[k], a[k + 1], b[k + 1], b[k]))
-    return to_object(bm, "mane")
+def joined(*meshes):
+    start = np.cumsum([0] + [len(v) for v, _ in meshes])
+    return np.concatenate([v for v, _ in meshes]), np.concatenate([f + s for (_, f), s in zip(meshes, start)])
 
 
-def to_object(bm, name):
+def thinned(vertices, faces, n_triangles=20_000):
+    """The skin smoothed and thinned by Blender, which keeps detail where the skin bends."""
+    made = mesh_object(vertices, faces, "body")
+    bpy.context.view_layer.objects.active = made
+    smooth = made.modifiers.new("smooth", "SMOOTH")
+    smooth.factor, smooth.iterations = .5, 3
+    made.modifiers.new("thin", "DECIMATE").ratio = n_triangles / (2 * len(faces))
+    for modifier in list(made.modifiers):
+        bpy.ops.object.modifier_apply(modifier=modifier.name)
+    out = np.empty(len(made.data.vertices) * 3, np.float32)
+    made.data.vertices.foreach_get("co", out)
+    corners = [tuple(p.vertices) for p in made.data.polygons]
+    bpy.data.objects.remove(made, do_unlink=True)
+    return out.reshape(-1, 3).astype(float), np.array([c[:1] + c[k:k + 2] for c in corners for k in range(1, len(c) - 1)])
+
+
+def mesh_object(vertices, faces, name):
     mesh = bpy.data.meshes.new(name)
-    bm.to_mesh(mesh)
-    bm.free()
+    mesh.from_pydata(np.asarray(vertices).tolist(), [], np.asarray(faces).tolist())
     made = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(made)
     return made

@@ -20,7 +20,7 @@ class Stage:
 
     def __init__(self):
         bpy.ops.wm.read_factory_settings(use_empty=True)
-        self.scene, self.props, self.rider = bpy.context.scene, [], []
+        self.scene, self.props, self.rider, self.retired = bpy.context.scene, [], [], []
         self.camera = self.add(bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera")))
         self.scene.camera = self.camera
         self.camera.data.sensor_fit, self.camera.data.sensor_width, self.camera.data.clip_end = "HORIZONTAL", SENSOR_MM, 500
@@ -56,15 +56,26 @@ class Stage:
     def dress(self, rng, eye, root):
         """Another place and another light, seen from `eye` (3,) towards the horse at `root` (3,)."""
         self.clear()
-        image(self.sky, sky(rng))
+        for old in filter(None, self.retired):
+            bpy.data.images.remove(old)
+        heaven = sky(rng)
+        retired = [image(self.sky, heaven)]
         self.background.inputs["Strength"].default_value = rng.uniform(.6, 1.7)
-        colour = np.array(GROUNDS[rng.integers(len(GROUNDS))]) * rng.uniform(.5, 1.5) * rng.normal(1, .1, 3)
-        image(self.ground_image, np.clip(colour * (1 + rng.uniform(.05, .5) * noise(rng, 256, 6, 1.0)), .004, .95))
-        self.ground_scale.inputs["Scale"].default_value = [rng.uniform(.05, .5)] * 2 + [1]
+        colour = np.array(GROUNDS[rng.integers(len(GROUNDS))]) * rng.uniform(.5, 1.4) * rng.normal(1, .06, 3)
+        earth = np.clip(colour * np.exp(rng.uniform(.05, .45) * noise(rng, 512, 7, rng.uniform(.8, 1.2))), .004, .95)
+        retired.append(image(self.ground_image, earth))
+        self.ground_scale.inputs["Scale"].default_value = [rng.uniform(.04, .2)] * 2 + [1]
         self.sun.data.energy = rng.uniform(0, 4.5) if rng.random() < .85 else 0
         self.sun.data.angle = rng.choice([.01, .1, .6])
         self.sun.rotation_euler = (*rng.uniform(-1.1, 1.1, 2), 0)
+        self.retired = retired
+        self.expose(rng, heaven[heaven.shape[0] // 2:].mean(), earth.mean())
         clutter(self, rng, np.asarray(eye), np.asarray(root))
+
+    def expose(self, rng, heaven, earth):
+        """As a camera's meter would: between what the ground reflects and what things in general do."""
+        light = self.background.inputs["Strength"].default_value * heaven + self.sun.data.energy / math.pi * .6
+        self.scene.view_settings.exposure = float(np.clip(np.log2(rng.uniform(.1, .3) / (light * (.5 * earth + .12))), -4, 3))
 
     def clear(self):
         for made in self.props + self.rider:
@@ -155,47 +166,63 @@ def primitive(kind, colour):
 
 
 def noise(rng, n, octaves=4, falloff=1.2):
-    """(n,n,3) smooth noise of unit variance, mostly grey with a little colour."""
-    out, x = np.zeros((n, n, 3), np.float32), None
+    """(n,n,3) smooth noise of unit variance, mostly grey with a little colour; it tiles."""
+    out = np.zeros((n, n, 3), np.float32)
     for octave in range(octaves):
         cells = 2 ** (octave + 2)
-        grid = rng.normal(0, 1, (cells + 1, cells + 1, 3)).astype(np.float32)
-        x = np.linspace(0, cells - 1e-3, n)
-        i, f = x.astype(int), (x % 1)[:, None]
-        rows = grid[i] * (1 - f[..., None]) + grid[i + 1] * f[..., None]
-        out += (rows[:, i] * (1 - f) + rows[:, i + 1] * f) / falloff ** octave
+        grid = rng.normal(0, 1, (cells, cells, 3)).astype(np.float32)
+        x = np.arange(n) * cells / n
+        i, f = x.astype(int), x % 1
+        j, f = (i + 1) % cells, (f * f * (3 - 2 * f)).astype(np.float32)[:, None]
+        rows = grid[i] * (1 - f[..., None]) + grid[j] * f[..., None]
+        out += (rows[:, i] * (1 - f) + rows[:, j] * f) / falloff ** octave
+    out -= out.mean((0, 1))
     grey = out.mean(-1, keepdims=True)
-    return grey / grey.std() + .2 * out / out.std()
+    return grey / grey.std() + .12 * out / out.std()
 
 
-def sky(rng):
-    """(64,128,3) linear: a sky that pales towards the horizon, clouds, and mostly a line of trees or hills."""
-    up = np.linspace(-1, 1, 64)[:, None, None]
-    zenith = (rng.uniform(.3, 1.) + rng.normal(0, .1, 3) if rng.random() < .6 else np.array([.45, .6, .9])) * rng.uniform(.5, 1.2)
-    horizon = np.clip(zenith * rng.uniform(.7, 1.6) + rng.normal(0, .08, 3), .02, 2)
-    share = np.clip(up, 0, 1) ** .5
-    clouds = noise(rng, 128)[:64]
-    out = np.clip(horizon * (1 - share) + zenith * share, .01, 3) * np.clip(1 + .25 * clouds * rng.uniform(0, 1), .2, 2.5)
-    if rng.random() < .65:
-        tops = np.abs(np.interp(np.arange(128), np.linspace(0, 128, 20), rng.normal(0, 1, 20))) * rng.uniform(1, 7) + rng.uniform(0, 5)
-        colour = rng.uniform(.02, .3) * rng.normal(1, .25, 3).clip(.3, 1.7)
-        for column, top in enumerate(tops.astype(int)):
-            out[28:32 + top, column] = colour * np.clip(1 + .5 * clouds[28:32 + top, column], .1, 3)
+def sky(rng, h=256, w=512):
+    """(h,w,3) linear: a sky that pales towards the horizon, clouds, and mostly lines of trees, hills or houses; or the blur of an indoor arena."""
+    up = np.linspace(-1, 1, h)[:, None, None]
+    blue = np.array([.25, .45, .85]) * rng.uniform(.6, 1.3)
+    zenith = [blue, np.full(3, rng.uniform(.25, 1.1)) * rng.normal(1, .06, 3), rng.uniform(.05, 1, 3)][rng.choice(3, p=[.45, .4, .15])]
+    horizon = np.clip(.4 * zenith + .6 * rng.uniform(.4, 1.2), .02, 2)
+    share = np.clip(up * rng.uniform(1, 3), 0, 1) ** .5
+    clouds = noise(rng, w, 6, 1.5)[:h]
+    cover = rng.uniform(0, .5) * np.clip(clouds[..., :1] - rng.uniform(-1, 1), 0, 2)
+    out = np.clip(horizon * (1 - share) + zenith * share, .01, 3) * np.exp(.06 * clouds) + cover * (zenith.mean() + .1)
+    if rng.random() < .15:
+        out = np.clip(zenith * np.exp(rng.uniform(.2, .9) * noise(rng, w, rng.integers(3, 7), 1.3)[:h]), .01, 2)  # anything, out of focus
+    column = np.arange(w)
+    for distance in range(rng.integers(0, 4)):
+        steps = np.sort(rng.integers(0, w, rng.integers(5, 40)))
+        knots, turn = rng.normal(0, 1, rng.integers(6, 90)), rng.integers(w)
+        wavy = np.interp(column, np.linspace(0, w, len(knots)), knots)
+        blocks = rng.normal(0, 1, len(steps) + 1)[np.searchsorted(steps, column)]
+        tops = h // 2 + np.abs(np.roll(wavy if rng.random() < .7 else blocks, turn)) * rng.uniform(2, 22) + rng.uniform(0, 12) - 6 * distance
+        green = np.array([.05, .10, .03]) if rng.random() < .7 else rng.uniform(.02, .4, 3)
+        colour = (green * rng.uniform(.3, 2) + horizon * rng.uniform(0, .35)) * rng.normal(1, .1, 3)
+        texture = np.clip(np.exp(rng.uniform(.1, .5) * noise(rng, w, 7, rng.uniform(.9, 1.3))[:h]), .1, 3)
+        row = np.arange(h)[:, None]
+        inside = np.clip(tops[None, :] - row + 1.5 * texture[..., 0], 0, 1) * (row > h * .4)
+        out = out * (1 - inside[..., None]) + np.clip(colour * texture, .004, 2) * inside[..., None]
     return out
 
 
 def image(node, pixels):
-    """Gives a texture node an image with these linear pixels (h,w,3). A new one under a new name: Cycles' persistent data goes on showing the old one else."""
+    """Gives a texture node an image with these linear pixels (h,w,3); returns the image that it had, or None.
+
+    A new image at another address each time: Cycles' persistent data knows an image by its name and address, and would go on showing what it had there.
+    So the old one may be freed only after a render without it."""
     h, w = pixels.shape[:2]
     old = node.image
     made = bpy.data.images.new(f"{node.name} {next(COUNT)}", w, h, float_buffer=True)
     node.image = made
-    if old:
-        bpy.data.images.remove(old)
     rgba = np.ones((h, w, 4), np.float32)
     rgba[..., :3] = pixels
     made.pixels.foreach_set(rgba.ravel())
     made.update()
+    return old
 
 
 def clutter(stage, rng, eye, root):
@@ -207,19 +234,24 @@ def clutter(stage, rng, eye, root):
         wall(stage, rng, root + away * rng.uniform(1.3, 5), away, side, turn)
     if rng.random() < .35:
         fence(stage, rng, root + away * rng.uniform(1.2, 6) * (1 if rng.random() < .75 else -.35), side, turn)
-    for _ in range(rng.integers(0, 7)):
+    for _ in range(rng.integers(0, 9) * (rng.random() < .8)):
         x, y, _ = root + away * rng.uniform(2.5, 25) + side * rng.normal(0, 6)
         thing(stage, rng, x, y)
 
 
 def wall(stage, rng, at, away, side, turn):
-    colour = rng.uniform(.05, .5) + rng.uniform(.05, .9) * .5 + rng.normal(0, .04, 3)
-    stage.prop("cube", (at[0], at[1], 2.5), (30, .05, rng.uniform(1.2, 5)), (0, 0, turn), np.clip(colour, .02, .95))
+    """A wall, from whitewashed to dark; often with upright lines on it, sometimes squared, as before Muybridge's cameras."""
+    tint = rng.normal(1, .05, 3) if rng.random() < .6 else rng.uniform(.4, 1.2, 3)
+    colour = (rng.uniform(.45, .95) if rng.random() < .6 else rng.uniform(.03, .5)) * tint
+    high = rng.uniform(1.2, 5)
+    stage.prop("cube", (at[0], at[1], 2.5), (30, .05, high), (0, 0, turn), np.clip(colour, .02, .95))
     if rng.random() < .6:
-        lines = np.clip(colour * rng.uniform(.1, .8), .01, .9)
-        for k in range(-8, 9):
-            x, y, _ = at - .06 * away + side * k * rng.uniform(.95, 1.05)
-            stage.prop("cube", (x, y, 2), (.012, .005, 4), (0, 0, turn), lines)
+        lines, gap, thick = np.clip(colour * rng.uniform(.1, .85), .01, .9), rng.choice([.3, .6, 1, 2]) * rng.uniform(.7, 1.3), rng.uniform(.003, .02)
+        x, y, _ = at - .06 * away
+        for k in range(-12, 13):
+            stage.prop("cube", (x + side[0] * k * gap, y + side[1] * k * gap, 2), (thick, .005, .5 + high), (0, 0, turn), lines)
+        for k in range(1, 9 if rng.random() < .5 else 1):
+            stage.prop("cube", (x, y, k * gap), (30, .005, thick), (0, 0, turn), lines)
 
 
 def fence(stage, rng, at, side, turn):
@@ -234,9 +266,12 @@ def fence(stage, rng, at, side, turn):
 def thing(stage, rng, x, y):
     """A tree, a box or somebody standing there."""
     kind, colour = rng.random(), rng.uniform(.05, .5) * rng.normal(1, .35, 3).clip(.2, 2)
-    if kind < .45:
-        stage.prop("uv_sphere", (x, y, rng.uniform(.5, 4)), rng.uniform(.4, 2.4, 3), (0, 0, 0), np.array([.03, .08, .02]) * rng.uniform(.3, 3))
-        stage.prop("cylinder", (x, y, 1), (.13, .13, 1.4), (0, 0, 0), (.08, .05, .03))
+    if kind < .5:
+        leaves, height, wide = np.array([.03, .08, .02]) * rng.uniform(.3, 3) * rng.normal(1, .2, 3).clip(.3, 2), rng.uniform(.3, 4), rng.uniform(.5, 2)
+        for _ in range(rng.integers(2, 6)):
+            offset = rng.normal(0, .5, 3) * wide
+            stage.prop("uv_sphere", (x + offset[0], y + offset[1], height + offset[2]), wide * rng.uniform(.4, 1, 3), rng.uniform(0, 3, 3), leaves * rng.uniform(.7, 1.3))
+        stage.prop("cylinder", (x, y, height / 2), (rng.uniform(.05, .2),) * 2 + (height / 2,), (0, 0, 0), np.array([.08, .05, .03]) * rng.uniform(.5, 2))
     elif kind < .8:
         stage.prop("cube", (x, y, .8), rng.uniform(.2, 2.2, 3), (0, 0, rng.uniform(0, 3)), colour)
     else:
@@ -246,7 +281,7 @@ def thing(stage, rng, x, y):
 
 def rider_look(rng, share=.3):
     """Colours and seat of a rider, or None: most horses have none."""
-    return dict(colours=rng.uniform(.02, .8, (4, 3)), lean=rng.uniform(-.1, .7)) if rng.random() < share else None
+    return dict(colours=rng.uniform(.02, .85, (4, 1)) * rng.normal(1, rng.choice([.05, .5]), (4, 3)).clip(.1, 1.5), lean=rng.uniform(-.1, .7)) if rng.random() < share else None
 
 
 def rider_parts(look):
