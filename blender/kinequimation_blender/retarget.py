@@ -42,10 +42,12 @@ def retarget(rig, skeleton, clip, mapping, frames, action_name, progress=None):
         if progress:
             progress(number, len(steps))
         unkeyed = evaluate(rig, [row["control"] for row in rows], frames)
+        together = {row["control"]: row for row in rows}
         for i, row in enumerate(rows):
-            key_control(bag, rig, skeleton, source, row, unkeyed[:, i], frames)
-    settle_planes(bag, rig, skeleton, source, mapping, frames)
-    settle_rotations(bag, rig, skeleton, source, steps, frames)
+            holder = together.get(rigid_holder(rig, row["control"], together))
+            at = carried_along(rig, skeleton, source, holder, row) if holder else unkeyed[:, i]
+            key_control(bag, rig, skeleton, source, row, at, frames)
+    settle(bag, rig, skeleton, source, steps, frames)
     bpy.context.scene.frame_set(int(frames[0]))
     return source
 
@@ -76,19 +78,33 @@ def evaluate(rig, bones, frames):
 # Which controls can be done together
 
 def levels(rig, mapping):
-    """Lists of mapping rows such that none depends on another of its own list, only on those of earlier lists."""
+    """Lists of mapping rows such that none depends on another of its own list through a mechanism, only on those of earlier lists.
+
+    A control that hangs rigidly on another needs no list of its own: where it would be unkeyed follows from where the other should be.
+    """
     rows = {row["control"]: row for row in mapping["controls"]}
     above, depth = dependencies(rig), {}
 
     def level(bone):
         if bone not in depth:
             depth[bone] = -1  # a bone that depends on itself through a constraint does not count
-            depth[bone] = max((level(b) + (b in rows) for b in above[bone]), default=0)
+            holder = rigid_holder(rig, bone, rows) if bone in rows else None
+            depth[bone] = level(holder) if holder else max((level(b) + (b in rows) for b in above[bone]), default=0)
         return depth[bone]
 
-    # the dependency graph is deeper than it is long: no recursion trouble at 454 bones
     order = sorted(rows, key=level)
     return [[rows[c] for c in order if depth[c] == d] for d in sorted({depth[c] for c in order})]
+
+
+def rigid_holder(rig, bone, rows):
+    """The mapped control that is the bone's very parent and turns it, with no constraint in between; or None.
+
+    Only for controls that are turned: where a parent that is itself only turned has its head, the controls above it decide.
+    """
+    pose = rig.pose.bones[bone]
+    if pose.parent is None or pose.parent.name not in rows or "location" in rows[bone]["channels"] or any(not c.mute for c in pose.constraints):
+        return None
+    return pose.parent.name if "rotation" in rows[pose.parent.name]["channels"] else None
 
 
 def dependencies(rig):
@@ -97,7 +113,9 @@ def dependencies(rig):
     for bone in rig.pose.bones:
         names = {bone.parent.name} if bone.parent else set()
         for constraint in bone.constraints:
-            names |= {t.subtarget for t in getattr(constraint, "targets", [])}
+            if constraint.mute:
+                continue
+            names |= {t.subtarget for t in getattr(constraint, "targets", []) if t.weight > 0}  # parents that are switched off have none
             names.add(getattr(constraint, "subtarget", ""))
         out[bone.name] = {n for n in names if n in rig.pose.bones and n != bone.name}
     return out
@@ -120,41 +138,43 @@ def key_control(bag, rig, skeleton, source, row, unkeyed, frames):
         key_twist(bag, rig.pose.bones[name], plane(rig, skeleton, source, row, turn), frames)
 
 
-def settle_planes(bag, rig, skeleton, source, mapping, frames):
-    """Blender's solver leaves the plane by a degree or so: turn it back, and do again what hangs on it."""
-    rows = [row for row in mapping["controls"] if "plane" in row]
-    joints = evaluate(rig, ["DEF-" + n for row in rows for n in row["plane"]], frames)
-    for i, row in enumerate(rows):
-        top, middle, end = (joints[:, 3 * i + k, :3, 3] for k in range(3))
-        index = [skeleton["names"].index(n) for n in row["plane"]]
-        axis = (end - top) / np.linalg.norm(end - top, axis=-1, keepdims=True)
-        got, wanted = chain_normal(top, middle, end), chain_normal(*(source[:, k, :3, 3] for k in index))
-        off = np.arctan2((np.cross(got, wanted) * axis).sum(-1), (got * wanted).sum(-1))
-        angle = keys.read(bag, keys.bone_path(row["control"], "rotation_euler"), 1, frames) + off
-        key_twist(bag, rig.pose.bones[row["control"]], angle, frames)
-    planes, above = {row["control"] for row in rows}, dependencies(rig)
-    again = [row for row in mapping["controls"] if planes & ancestors(row["control"], above) and row.get("limb") == "IK"]
-    key_again(bag, rig, skeleton, source, again, frames)
+def settle(bag, rig, skeleton, source, steps, frames, within_deg=0.2, rounds=3):
+    """Reads the result and mends what came out otherwise than the formulas have it. Two things do.
 
-
-def settle_rotations(bag, rig, skeleton, source, steps, frames, within_deg=0.2, rounds=3):
-    """Controls that copy a share of another's rotation (tail, ears) copy it as Euler angles near their own: a large key changes what is copied.
-
-    Where that happened the levels are done again from there, beginning with the keys that are there. If there are no keys that
-    fit, the copying is muted in the last round, for these controls alone.
+    Blender's solver leaves the plane that an IK limb was asked to bend in by a degree or so. And controls that copy a share of
+    another's rotation (tail, ears) copy it as Euler angles near their own, so that a large key changes what is copied; if there
+    are no keys that fit, the copying is muted in the last round, for these controls alone.
     """
-    rows = [row for step in steps for row in step if "rotation" in row["channels"] and row.get("limb") != "IK"]
-    wanted = np.stack([wanted_matrix(rig, skeleton, source, row) for row in rows], 1)
-    above = dependencies(rig)
+    rows = [row for step in steps for row in step]
+    limbs, turned = [row for row in rows if "plane" in row], [row for row in rows if "rotation" in row["channels"] and row.get("limb") != "IK"]
+    wanted = np.stack([wanted_matrix(rig, skeleton, source, row) for row in turned], 1)
+    above, joints = dependencies(rig), ["DEF-" + n for row in limbs for n in row["plane"]]
     for n in range(rounds):
-        got = evaluate(rig, [row["control"] for row in rows], frames)
-        off = {row["control"] for row, angle in zip(rows, angles(got, wanted).max(0)) if angle > within_deg}
+        got = evaluate(rig, joints + [row["control"] for row in turned], frames)
+        off = {row["control"] for row, angle in zip(turned, angles(got[:, len(joints):], wanted).max(0)) if angle > within_deg}
+        if n == 0:
+            key_planes(bag, rig, skeleton, source, limbs, got[:, :len(joints), :3, 3], frames)
+            off |= {row["control"] for row in limbs}
+        elif not off:
+            break
         for constraint in [c for name in off for c in rig.pose.bones[name].constraints if n == rounds - 1 and c.type == "COPY_ROTATION"]:
             constraint.mute = True
-        for step in steps if off else []:
-            again = [row for row in step if row in rows and (row["control"] in off or off & ancestors(row["control"], above))]
+        for step in steps:
+            again = [row for row in step if "plane" not in row and (row["control"] in off or off & ancestors(row["control"], above)) and "twist" not in row["channels"]]
             if again:
                 key_again(bag, rig, skeleton, source, again, frames)
+        if n == 0 and off == {row["control"] for row in limbs}:
+            break
+
+
+def key_planes(bag, rig, skeleton, source, limbs, joints, frames):
+    """Turns each IK limb about the line from its top to its end by as much as its middle joint (of `joints` (T,3n,3)) is beside its plane."""
+    for i, row in enumerate(limbs):
+        top, middle, end = (joints[:, 3 * i + k] for k in range(3))
+        axis = (end - top) / np.linalg.norm(end - top, axis=-1, keepdims=True)
+        got, wanted = chain_normal(top, middle, end), chain_normal(*(source[:, skeleton["names"].index(n), :3, 3] for n in row["plane"]))
+        off = np.arctan2((np.cross(got, wanted) * axis).sum(-1), (got * wanted).sum(-1))
+        key_twist(bag, rig.pose.bones[row["control"]], keys.read(bag, keys.bone_path(row["control"], "rotation_euler"), 1, frames) + off, frames)
 
 
 def key_again(bag, rig, skeleton, source, rows, frames):
@@ -183,6 +203,12 @@ def wanted_matrix(rig, skeleton, source, row):
     b = skeleton["names"].index(row["bone"])
     rest_control = np.array(rig.data.bones[row["control"]].matrix_local)
     return source[:, b] @ inverse(skeleton["matrix_local"][b]) @ rest_control
+
+
+def carried_along(rig, skeleton, source, holder, row):
+    """How a control is turned without a key once its parent control is as it should be."""
+    rest = {r["control"]: np.array(rig.data.bones[r["control"]].matrix_local) for r in (holder, row)}
+    return wanted_matrix(rig, skeleton, source, holder) @ inverse(rest[holder["control"]]) @ rest[row["control"]]
 
 
 def key_rotation(bag, bone, rotation, frames):
