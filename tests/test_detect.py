@@ -170,7 +170,7 @@ def test_shrinking_keeps_places():
     image = np.zeros((900, 900, 3), np.uint8)
     cv2.circle(image, (600, 300), 40, (255, 255, 255), -1)
     M = crop_matrix((450, 450), 900, 100)
-    grey = crop(image, M, 100)[..., 0].astype(float)
+    grey = crop(image, M, 100, border=(0, 0, 0))[..., 0].astype(float)
     middle = (grey[..., None]*np.stack(np.meshgrid(np.arange(100), np.arange(100)), -1)).sum((0, 1))/grey.sum()
     assert np.abs(middle - (M @ [600, 300, 1])).max() < .1
 
