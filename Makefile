@@ -50,8 +50,10 @@ test: notebooks-test pytest  ## everything: the notebooks, then pytest with the 
 notebooks-test: $(ALL)  ## run every notebook
 	$(QUIET) $(BIN)/nbdev_test --path nbs --n_workers $(WORKERS) --timing
 
+# two runs, for each side has a conftest.py of its own
 pytest: $(ALL)  ## tests/ and blender/tests/
-	$(QUIET) $(BIN)/python -m pytest tests blender/tests
+	$(QUIET) $(BIN)/python -m pytest blender/tests
+	$(QUIET) $(BIN)/python -m pytest tests
 
 wheel-test: $(ALL)  ## build a wheel, install it in an empty environment, animate from another folder
 	$(QUIET) KINEQUIMATION_WHEEL_TEST=1 $(BIN)/python -m pytest tests/test_wheel.py -s
