@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['N_EXTRA', 'N_WORLD', 'METADATA_KEY', 'names_hash', 'turn_to', 'place', 'network_input', 'matrix_from_6d',
-           'mirror_input', 'split_answer', 'mirror_answer', 'deal', 'insert_between', 'root_in_camera', 'Lifter']
+           'mirror_input', 'split_answer', 'mirror_answer', 'deal', 'insert_between', 'root_in_camera',
+           'follow_picture', 'Lifter']
 
 # %% ../nbs/30_lift.ipynb #30-002
 import hashlib
@@ -169,6 +170,25 @@ def _weak_perspective(P, u, w):
     return np.concatenate([mu*z[:, None] - mp, z[:, None]], -1)
 
 # %% ../nbs/30_lift.ipynb #30-026
+def follow_picture(
+    shape: np.ndarray,    # (T, K, 3) m, root-relative
+    tangent: np.ndarray,  # (T, K, 2)
+    weight: np.ndarray,   # (T, K) 0..1
+    root: np.ndarray,     # (T, 3) m, in the camera
+    doubt=.4,             # weight of the network's own answer
+    far_m=.3,             # where half of the trust in a keypoint is gone
+    smooth_frames=1.,     # sigma: noise is quicker than what the network misses
+) -> np.ndarray:          # (T, K, 3) m
+    "The shape with its keypoints pulled sideways towards where they were seen."
+    w = np.where(np.isfinite(tangent).all(-1), weight, 0.)[..., None]
+    here = shape + root[:, None]
+    aim = np.where(w > 0, tangent, 0.)*here[..., 2:]
+    away = np.where(w > 0, aim - here[..., :2], 0.)
+    trust = w**2/(1 + (away**2).sum(-1, keepdims=True)/far_m**2)
+    blur = lambda a: gaussian_filter1d(a, smooth_frames, axis=0, mode='nearest', truncate=3) if smooth_frames > 0 else a
+    return np.concatenate([shape[..., :2] + blur(away*trust)/(blur(trust) + doubt), shape[..., 2:]], -1)
+
+# %% ../nbs/30_lift.ipynb #30-029
 METADATA_KEY = 'kinequimation'
 
 def _open_weights(path, skeleton, threads):
@@ -187,17 +207,18 @@ def _open_weights(path, skeleton, threads):
         raise InputError(f'Expected a lifter for the {len(skeleton)} keypoints of {skeleton.name}, but {path} was trained for {meta.get("n_keypoints")} of {meta.get("skeleton")!r}. Choose other weights.')
     return session, meta
 
-# %% ../nbs/30_lift.ipynb #30-027
+# %% ../nbs/30_lift.ipynb #30-030
 class Lifter:
     "2D poses to 3D. Loads the weights once."
     def __init__(self,
         weights=None,      # an .onnx file; the shipped one if None
         threads=None,      # CPU threads; all if None
         flip_test=True,    # average with the answer for the mirrored video
+        follow=True,       # pull keypoints to where they were seen
         skeleton=HORSE68,  # what the caller expects; other weights raise `InputError`
     ):
         self.session, self.meta = _open_weights(weights or assets_dir()/'models'/'lifter.onnx', skeleton, threads)
-        self.skeleton, self.flip_test = skeleton, flip_test
+        self.skeleton, self.flip_test, self.follow = skeleton, flip_test, follow
         self.receptive_field, self.fps = int(self.meta['receptive_field']), float(self.meta['fps'])
         self.input = self.session.get_inputs()[0].name
 
@@ -215,7 +236,7 @@ class Lifter:
         y = y.transpose(0, 2, 1)
         return (y[0] + mirror_answer(y[1], flip))/2 if self.flip_test else y[0]
 
-# %% ../nbs/30_lift.ipynb #30-028
+# %% ../nbs/30_lift.ipynb #30-031
 def _shape(self,
     tangent,  # (T, K, 2)
     weight,   # (T, K)
@@ -238,7 +259,7 @@ def _shape(self,
 
 Lifter.shape = _shape
 
-# %% ../nbs/30_lift.ipynb #30-029
+# %% ../nbs/30_lift.ipynb #30-032
 def _lift(self,
     pose2d: PoseSequence,  # frame 'image'
     focal_px=None,         # px; None: what `pose2d` knows, or a field of view of `DEFAULT_FOV_DEG`
@@ -255,6 +276,9 @@ def _lift(self,
     tangent = (xy - K[:2, 2])/K[0, 0]
     got = self.shape(tangent, weight, pose2d.fps)
     root = _bridge(root_in_camera(got['position'], tangent, weight**2))
+    if self.follow:
+        shape = follow_picture(got['position'], tangent, weight, root, smooth_frames=pose2d.fps/25)
+        got['position'], root = shape - shape[:, :1], root + shape[:, 0]
     got['confidence'] = np.where(weight > 0, weight, .5*weight.mean(1, keepdims=True))*got['seen'][:, None]
     quat = make_continuous(matrix_to_quat(got['rotation']))
     for a in (got['position'], quat, root, got['velocity'], got['up']): a[~got['seen']] = np.nan
@@ -265,7 +289,7 @@ def _lift(self,
 
 Lifter.__call__ = _lift
 
-# %% ../nbs/30_lift.ipynb #30-030
+# %% ../nbs/30_lift.ipynb #30-033
 def _focal(focal_px, pose2d):
     "px, or None; raises `InputError`."
     focal = pose2d.focal_px if focal_px is None else focal_px

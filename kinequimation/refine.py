@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SMOOTHERS', 'HOOVES', 'fill_gaps', 'hampel', 'one_euro', 'smooth', 'smooth_root', 'nearest_rotation',
            'measured_skeleton', 'fit_rotations', 'mean_direction', 'slow', 'camera_axes', 'stances', 'guess_contacts',
-           'root_path', 'stands_still', 'hoof_corrections', 'move_feet', 'fit_trunk', 'refine']
+           'root_path', 'believable', 'stands_still', 'hoof_corrections', 'move_feet', 'fit_trunk', 'refine']
 
 # %% ../nbs/40_refine.ipynb #40-002
 import numpy as np
@@ -238,6 +238,22 @@ def root_path(
     return spsolve((A.T @ A + 1e-9*sparse.eye(3*T)).tocsc(), A.T @ np.array(rhs)).reshape(T, 3)
 
 # %% ../nbs/40_refine.ipynb #40-033
+def believable(
+    tips: np.ndarray,      # (T, 4, 3) m, world axes, relative to the root
+    contacts: np.ndarray,  # (T, 4) bool
+    path: np.ndarray,      # (T, 3) m
+    fps: float,
+    high_m=.1, slip=.5,    # slip: share of the root's speed
+) -> np.ndarray:           # (T, 4) bool
+    "Contacts that the path bears out: low, and slower than the horse."
+    world = tips + path[:, None]
+    if len(world) < 3: return contacts & (world[..., 2] < high_m)
+    speed = lambda p: np.linalg.norm(np.gradient(gaussian_filter1d(p, .03*fps, axis=0, mode='nearest'), axis=0)[..., :2], axis=-1)*fps
+    good = contacts & (world[..., 2] < high_m) & (speed(world) < slip*np.median(speed(path)) + .5)
+    n = max(1, int(round(.04*fps)))
+    return median_filter(good.astype(np.uint8), (2*n + 1, 1), mode='nearest').astype(bool) & contacts if len(good) > 2*n else good
+
+# %% ../nbs/40_refine.ipynb #40-036
 def stands_still(
     seen: np.ndarray,      # (T, 3) m, path in the world if the camera stands still
     odometry: np.ndarray,  # (T, 3) m, path from hooves and speed
@@ -254,7 +270,7 @@ def stands_still(
     a, b = speed(seen), speed(odometry)
     return bool(np.median(np.linalg.norm(a - b, axis=1)) < .4*np.median(np.linalg.norm(b, axis=1)) + .15)
 
-# %% ../nbs/40_refine.ipynb #40-035
+# %% ../nbs/40_refine.ipynb #40-038
 _LEGS = [[(n, f'{n}.001') if cut else (n,) for n, cut in zip([f'{b}.{s}' for b in bones], (1, 1, 1))] for s, bones in
          (('L', ('thigh', 'lower_leg', 'hind_foot')), ('L', ('upper_arm', 'forearm', 'forefoot')), ('R', ('thigh', 'lower_leg', 'hind_foot')), ('R', ('upper_arm', 'forearm', 'forefoot')))]
 _FETLOCKS = [HORSE68.index(n) for n in ('r_toe.L', 'f_toe.L', 'r_toe.R', 'f_toe.R')]
@@ -264,6 +280,7 @@ def _runs(mask): "Lists of successive indices where `mask` is true."; i = np.fla
 def hoof_corrections(
     tips: np.ndarray,      # (T, 4, 3) m, world
     contacts: np.ndarray,  # (T, 4) bool
+    most_m=.2,             # longer corrections are cut: better a hoof that slides than a leg that is torn
 ) -> np.ndarray:           # (T, 4, 3) m, to be added
     "What brings each stance to one place on the ground, blended in between; no hoof below the ground."
     move, time = np.zeros_like(tips), np.arange(len(tips))
@@ -272,10 +289,12 @@ def hoof_corrections(
         for run in _runs(down): move[run, f] = np.array([*np.median(tips[run, f, :2], 0), 0]) - tips[run, f]
         if down.any():
             for a in range(3): move[:, f, a] = np.interp(time, time[down], move[down, f, a])
+    size = np.linalg.norm(move, axis=-1, keepdims=True)
+    move = move*np.minimum(1, most_m/np.maximum(size, 1e-9))
     move[..., 2] = np.maximum(move[..., 2], -tips[..., 2])
     return move
 
-# %% ../nbs/40_refine.ipynb #40-036
+# %% ../nbs/40_refine.ipynb #40-039
 def move_feet(
     skeleton: Skeleton,
     Q: np.ndarray,     # (T, 68, 3, 3) global deltas
@@ -309,7 +328,7 @@ def _small_turn(v):
     a = np.minimum(angle, .3)
     return np.eye(3) + np.sin(a)*K + (1 - np.cos(a))*K @ K
 
-# %% ../nbs/40_refine.ipynb #40-039
+# %% ../nbs/40_refine.ipynb #40-042
 def _read(pose3d):
     "What the lifter left, without gaps: position (T, 68, 3), Q (T, 68, 3, 3), root (T, 3), velocity, up, contact probability (or None)."
     position = pose3d.xyz().astype(float)
@@ -334,7 +353,7 @@ def fit_trunk(
     rest, seen = HORSE68.head[points], position[:, points]
     return nearest_rotation(np.einsum('tni,nj->tij', seen - seen.mean(1, keepdims=True), rest - rest.mean(0)))
 
-# %% ../nbs/40_refine.ipynb #40-040
+# %% ../nbs/40_refine.ipynb #40-043
 def refine(
     pose3d: PoseSequence,     # frame 'root'
     pose2d=None,              # frame 'image': what it was lifted from; the log then says how well the result fits the picture
@@ -366,7 +385,7 @@ def refine(
                                    root_location=heads[:, 0], world_to_camera=M, contact=contacts, focal_px=pose3d.focal_px, log=pose3d.log + [log])
     return _with_fit(out, pose2d, log) if pose2d is not None else out
 
-# %% ../nbs/40_refine.ipynb #40-041
+# %% ../nbs/40_refine.ipynb #40-044
 def _to_world(skeleton, Q, root, velocity, up, probability, fps, camera):
     "level (T, 3, 3) camera to world axes, 'static' or 'follow', root (T, 3) in the world, contacts (T, 4)."
     trunk = nearest_rotation(Q[:, _TRUNK].mean(1))
@@ -377,6 +396,7 @@ def _to_world(skeleton, Q, root, velocity, up, probability, fps, camera):
     turned = lambda A: np.einsum('tij,tkj->tki', A, tips)
     contacts = stances(guess_contacts(turned(each), fps) if probability is None else probability, fps)
     speed = lambda A: np.einsum('tij,tj->ti', A, velocity) if velocity is not None else _hoof_speed(turned(A), contacts, fps)
+    for _ in range(2): contacts = believable(turned(each), contacts, root_path(turned(each), contacts, speed(each), fps), fps)
     if camera != 'follow':
         odometry, seen = root_path(turned(one), contacts, speed(one), fps), np.einsum('tij,tj->ti', one, root)
         ray = seen/np.linalg.norm(seen, axis=1, keepdims=True)
@@ -391,7 +411,7 @@ def _hoof_speed(tips, contacts, fps):
     n = contacts.sum(1, keepdims=True)
     return fill_gaps(np.where(n > 0, (v*contacts[..., None]).sum(1)/np.maximum(n, 1), np.nan))
 
-# %% ../nbs/40_refine.ipynb #40-042
+# %% ../nbs/40_refine.ipynb #40-045
 def _plant(skeleton, Q, root, contacts, rounds=2):
     "Hooves put in place by the legs; where a leg is too short the trunk gives way downwards."
     for _ in range(rounds):

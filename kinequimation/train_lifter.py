@@ -70,7 +70,7 @@ def draw_windows(
 ) -> tuple:        # root (n, T, 3), position (n, T, 68, 3), columns (n, T, 68, 6), contacts (n, T, 4): float32, world
     "Windows of random clips at random pace, between frames in straight lines."
     N, L = bank['root'].shape[:2]
-    pace = BANK_FPS/NET_FPS*np.exp(rng.uniform(np.log(.25), np.log(1.45), n))*(rng.random(n) > .04)
+    pace = BANK_FPS/NET_FPS*np.exp(rng.uniform(np.where(rng.random(n) < .6, np.log(.7), np.log(.25)), np.log(1.45), n))*(rng.random(n) > .03)
     pace = np.minimum(pace, (L - 1.01)/(n_frames - 1))
     step = np.arange(n_frames)[None] + np.zeros((n, 1))
     hold = np.where(rng.random(n) < .06, rng.integers(2, 4, n), 1)[:, None]
@@ -127,7 +127,7 @@ def corrupt(
     tangent: np.ndarray,   # (n, T, K, 2)
     depth: np.ndarray,     # (n, T, K) m, root-relative: more = farther from the camera
     half: np.ndarray,      # (n, 2)
-    clean=.3,              # share of windows that stay as they are
+    clean=.4,              # share of windows that stay as they are
     level=None,            # size of the errors in units of the horse's size in the picture; None: drawn
 ) -> tuple:                # tangent, weight (n, T, K)
     "What a detector would have seen."
@@ -277,7 +277,7 @@ def train_lifter(
     stream, recent = batches(bank, seed + start, batch, net.receptive_field, workers=2), []
     for step in range(start, steps):
         if (done := share(step)) >= 1: break
-        for group in opt.param_groups: group['lr'] = lr*min(1, (step + 1)/60)*max(.5 + .5*np.cos(np.pi*done), .002)
+        for group in opt.param_groups: group['lr'] = float(lr*min(1, (step + 1)/60)*max(.5 + .5*np.cos(np.pi*done), .002))
         x, y = with_mirrored(*next(stream))
         with torch.autocast('cpu', torch.bfloat16, enabled=bf16): pred = net.one(x)
         loss, error = loss_of(pred.float(), y)
