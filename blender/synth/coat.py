@@ -16,7 +16,7 @@ def coat_colours(horse, rng, coat=None):
     """(V,3) linear colours and the coat's name."""
     name = coat or str(rng.choice(list(COATS)))
     at, part = horse["vertices"], horse["part"]
-    base = np.array(COATS[name]) * rng.uniform(.6, 1.5) * rng.normal(1, .07, 3)
+    base = np.array(COATS[name]) * rng.uniform(.6, 1.5) * rng.normal(1, .05, 3)
     colours = np.tile(base, (len(at), 1)) * (1 + .10 * lumps(at, rng, 5))[:, None] * np.exp(.25 * np.clip(1.1 - at[:, 2:], -.5, .3))  # paler below
     colours = mottled(colours, at, rng, strong=name in {"grey", "roan"})
     if name in BLACK_POINTS or (name == "grey" and rng.random() < .6) or rng.random() < .1:

@@ -185,7 +185,7 @@ def sky(rng, h=256, w=512):
     """(h,w,3) linear: a sky that pales towards the horizon, clouds, and mostly lines of trees, hills or houses; or the blur of an indoor arena."""
     up = np.linspace(-1, 1, h)[:, None, None]
     blue = np.array([.25, .45, .85]) * rng.uniform(.6, 1.3)
-    zenith = [blue, np.full(3, rng.uniform(.25, 1.1)) * rng.normal(1, .06, 3), rng.uniform(.05, 1, 3)][rng.choice(3, p=[.45, .4, .15])]
+    zenith = [blue, np.full(3, rng.uniform(.25, 1.1)) * rng.normal(1, .06, 3), rng.uniform(.1, 1) * rng.normal(1, .25, 3).clip(.4, 1.6)][rng.choice(3, p=[.45, .4, .15])]
     horizon = np.clip(.4 * zenith + .6 * rng.uniform(.4, 1.2), .02, 2)
     share = np.clip(up * rng.uniform(1, 3), 0, 1) ** .5
     clouds = noise(rng, w, 6, 1.5)[:h]
@@ -201,6 +201,7 @@ def sky(rng, h=256, w=512):
         blocks = rng.normal(0, 1, len(steps) + 1)[np.searchsorted(steps, column)]
         tops = h // 2 + np.abs(np.roll(wavy if rng.random() < .7 else blocks, turn)) * rng.uniform(2, 22) + rng.uniform(0, 12) - 6 * distance
         green = np.array([.05, .10, .03]) if rng.random() < .7 else rng.uniform(.02, .4, 3)
+        tops = np.convolve(np.r_[tops[-3:], tops, tops[:3]], np.ones(7) / 7, "valid")
         colour = (green * rng.uniform(.3, 2) + horizon * rng.uniform(0, .35)) * rng.normal(1, .1, 3)
         texture = np.clip(np.exp(rng.uniform(.1, .5) * noise(rng, w, 7, rng.uniform(.9, 1.3))[:h]), .1, 3)
         row = np.arange(h)[:, None]
