@@ -130,11 +130,17 @@ def test_a_second_run_replaces_the_first(result, quickly, short_clip):
 
 def test_real_film(muybridge, quickly, tmp_path):
     "A race horse of 1878: found in most frames, where it is, and galloping to its side of the picture."
-    clip = cut(muybridge, tmp_path/'horse.mp4', 30, step=3)
+    clip = cut(muybridge, tmp_path/'horse.mp4', 20, step=3)
     done = quickly('animate', clip, '-o', tmp_path/'out', '--no-blender')
     assert done.returncode == 0, done.stderr
-    pose = PoseSequence.load(tmp_path/'out'/'pose2d.nc')
+    pose, i = PoseSequence.load(tmp_path/'out'/'pose2d.nc'), HORSE68.index
     found = (pose.scores() > 0).any(1)
     assert found.mean() > .7, f'found in {found.mean():.0%} of the frames'
+    xy = pose.xyz()[found]
+    assert (xy[:, i('head'), 0] > xy[:, i('tail.001'), 0] + 200).mean() > .9, 'its head is on the right of the picture'
+    low, high = np.median(xy.min(1), 0), np.median(xy.max(1), 0)
+    assert (low > [60, 30]).all() and (high < [900, 530]).all() and (high - low > [400, 150]).all(), f'the horse fills the middle of the picture, but got {low} to {high}'
     world = PoseSequence.load(tmp_path/'out'/'pose3d.nc').xyz()
     assert np.isfinite(world).all()
+    assert world[-1, 0, 1] < world[0, 0, 1] - .3, f'it moves towards where it faces, -Y, but got {world[-1, 0] - world[0, 0]}'
+    assert (world[:, i('head'), 2] > world[:, i('f_hoof.L'), 2] + .5).all(), 'and stands on its feet'
