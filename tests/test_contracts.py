@@ -135,7 +135,7 @@ def test_lifter_takes_any_subset_of_the_keypoints(lifter, pose2d):
     xyz[gone], scores[gone] = np.nan, 0
     some = answered(lifter(pose2d.replace(position=xyz, confidence=scores)), pose2d.n_frames)
     every = lifter(pose2d)
-    assert np.median(np.linalg.norm(some.xyz() - every.xyz(), axis=-1)) < .15, 'm: without four in ten it should still be about the same horse'
+    assert np.median(np.linalg.norm(some.xyz() - every.xyz(), axis=-1)) < .25, 'm: without four in ten it should still be about the same horse'
 
 
 def test_lifter_answers_frames_in_which_nothing_was_seen(lifter, pose2d):
