@@ -37,7 +37,7 @@ def explain(
     error: BaseException, # what went wrong
 ) -> str|None:            # one line for the user, None if it is a mistake of ours
     "What to tell the user about an error that the user can mend."
-    if isinstance(error, KeyboardInterrupt): return 'Stopped. No half-written file was left.'
+    if any(isinstance(e, KeyboardInterrupt) for e in _chain(error)): return 'Stopped. No half-written file was left.'
     full = _full_disk(error)
     if full: return f'Could not write: {full}. Make room, or name another folder with -o.'
     if isinstance(error, InputError): return ' '.join(str(error).split())
@@ -49,10 +49,15 @@ def explain(
 # %% ../nbs/81_cli.ipynb #81-009
 def _full_disk(error) -> str|None:
     "Says which limit was hit if a full disk is anywhere in the chain of causes: libraries wrap it, some keep only its words."
-    while error is not None:
-        code = getattr(error, 'errno', None)
-        if code not in FULL: code = next((c for words, c in FULL_WORDS.items() if words in str(error)), None)
+    for e in _chain(error):
+        code = getattr(e, 'errno', None)
+        if code not in FULL: code = next((c for words, c in FULL_WORDS.items() if words in str(e)), None)
         if code in FULL: return FULL[code]
+
+def _chain(error):
+    "The error, what it came from, what that came from: cleaning up after Ctrl-C may fail in its turn."
+    while error is not None:
+        yield error
         error = error.__cause__ or error.__context__
 
 def _missing(package: str) -> str:
