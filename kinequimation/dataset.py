@@ -153,6 +153,7 @@ def run_jobs(
                 for w in crew: done += w.finished(timeout=.2)
                 report(min(done, total), total)
         finally:
+            for w in crew: w.process.terminate()  # all of them at once, then wait
             for w in crew: w.stop()
     left = [s for j in jobs for s in j['names'] if not is_done(j, s)]
     if not left: return _tidy(out)
@@ -189,7 +190,8 @@ class _Worker:
         except Empty: return n
 
     def stop(self):
-        if self.process.poll() is None: self.process.terminate(); self.process.wait(20)
+        try: self.process.wait(3)
+        except subprocess.TimeoutExpired: self.process.kill(); self.process.wait()  # in the middle of a render it does not listen
         self.log.close(); self.jobs_file.unlink(missing_ok=True)
 
 

@@ -9,11 +9,11 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from .files import InputError, atomic_path, existing_file
+from .files import InputError, existing_file
 
 # %% auto #0
-__all__ = ['STAGES', 'OUTPUTS', 'staged_dir', 'read_pose', 'write_pose', 'check_bbox', 'check_settings', 'detect',
-           'require_horse', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'animate', 'check_inputs']
+__all__ = ['STAGES', 'OUTPUTS', 'staged_dir', 'read_pose', 'check_bbox', 'check_settings', 'detect', 'require_horse', 'overlay',
+           'lift', 'refine', 'retarget', 'apply', 'animate', 'check_inputs']
 
 # %% ../nbs/80_pipeline.ipynb #80-008
 # the stages in their order, each with what a progress bar calls it
@@ -90,16 +90,6 @@ def read_pose(
     if frame or n_dims: pose.require(frame=frame, n_dims=n_dims)
     return pose
 
-# %% ../nbs/80_pipeline.ipynb #80-016
-def write_pose(
-    pose,   # PoseSequence
-    path,   # where to write it (.nc)
-) -> Path:
-    "Write poses as netCDF, whole or not at all; a full disk is an `OSError` like any other."
-    data = pose.ds.to_netcdf(engine='h5netcdf', encoding={v: dict(zlib=True, complevel=4) for v in pose.ds.data_vars})
-    with atomic_path(path) as partial: partial.write_bytes(data)
-    return Path(path)
-
 # %% ../nbs/80_pipeline.ipynb #80-017
 def check_bbox(
     bbox_xyxy, # (left, top, right, bottom) in pixels, or None
@@ -140,7 +130,7 @@ def detect(
     box = check_bbox(bbox_xyxy, info.size)
     pose = Detector(weights, threads=threads).predict_video(video, progress=_reporter(progress, 'detect'), bbox_xyxy=box)
     require_horse(pose, video)
-    return write_pose(pose, out)
+    return pose.save(out)
 
 # %% ../nbs/80_pipeline.ipynb #80-020
 def require_horse(
@@ -176,7 +166,7 @@ def lift(
     pose = read_pose(pose2d, 'image', 2)
     require_horse(pose, pose2d)
     _reporter(progress, 'lift')
-    return write_pose(Lifter(weights)(pose, focal_px=_focal(pose, fov_deg)), out)
+    return Lifter(weights)(pose, focal_px=_focal(pose, fov_deg)).save(out)
 
 def _focal(pose, fov_deg):
     "The focal length in pixels for a horizontal field of view, None for the lifter's own guess."
@@ -202,7 +192,7 @@ def refine(
     pose = read_pose(pose3d, 'root', 3)
     _reporter(progress, 'refine')
     pose2d = None if pose2d is None else read_pose(pose2d, 'image', 2)
-    return write_pose(refine(pose, pose2d, withers_height_m=withers_height_m, smoothing=smoothing, camera=camera), out)
+    return refine(pose, pose2d, withers_height_m=withers_height_m, smoothing=smoothing, camera=camera).save(out)
 
 # %% ../nbs/80_pipeline.ipynb #80-024
 def retarget(pose3d, out, progress=None) -> Path:

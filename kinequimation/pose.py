@@ -198,7 +198,8 @@ def clip(self: PoseSequence, start: int, stop: int) -> PoseSequence:
 def save(self: PoseSequence, path) -> Path:
     "Writes netCDF (whole or not at all)."
     encoding = {v: dict(zlib=True, complevel=4) for v in self.ds.data_vars}
-    with atomic_path(path) as partial: self.ds.to_netcdf(partial, engine='h5netcdf', encoding=encoding)
+    data = self.ds.to_netcdf(engine='h5netcdf', encoding=encoding)
+    with atomic_path(path) as partial: partial.write_bytes(data)
     return Path(path)
 
 def _load(
