@@ -24,7 +24,7 @@ def detector(): return Detector(threads=1)
 
 @pytest.fixture
 def demo():
-    if not DEMO.exists(): pytest.skip('no demo clip in assets/clips')
+    assert DEMO.exists(), f'{DEMO} ships with the project'
     return DEMO
 
 
@@ -177,6 +177,6 @@ def test_shrinking_keeps_places():
 
 def test_finds_the_horse_in_a_film_of_1878(detector):
     clip = SHARED/'muybridge'/'muybridge-1.mp4'
-    if not clip.exists(): pytest.skip(f'{clip} is not here')
+    if not clip.exists(): pytest.skip(f'NO REAL DATA: {clip} is absent, so the film of 1878 is not tested')
     answers = [detector.predict(f) for i, f in enumerate(frames(clip)) if i < 36 and i % 6 == 0]
     assert np.mean([np.isfinite(p).all() for p, _ in answers]) >= .8
