@@ -5,9 +5,14 @@ import numpy as np
 from . import shape
 from .horse import BODY, EYES, MANE, TAIL
 
-COATS = {  # linear RGB; shares roughly as one meets them
-    "bay": (.16, .055, .022), "dark_bay": (.07, .03, .015), "brown": (.08, .035, .018), "black": (.012, .012, .013), "chestnut": (.28, .09, .03),
-    "liver_chestnut": (.12, .035, .015), "grey": (.45, .45, .46), "white": (.75, .73, .7), "palomino": (.5, .3, .1), "dun": (.35, .24, .13), "roan": (.3, .25, .25)}
+# The words of a look, which the library draws among (horses.py has the same lists; a test compares them).
+COATS = {  # linear RGB of the trunk
+    "bay": (.17, .058, .022), "dark_bay": (.065, .026, .013), "brown": (.042, .020, .012), "black": (.012, .011, .011), "chestnut": (.25, .080, .026),
+    "sorrel": (.36, .135, .045), "liver_chestnut": (.10, .032, .015), "grey": (.42, .42, .42), "steel_grey": (.10, .10, .108), "white": (.74, .72, .68),
+    "palomino": (.52, .30, .095), "buckskin": (.42, .26, .11), "dun": (.36, .23, .115), "grullo": (.16, .14, .125), "cremello": (.72, .60, .43)}
+PATTERNS = ("dapple", "roan", "fleabitten", "tobiano", "overo", "leopard", "blanket", "sooty")  # or None
+FACES = ("star", "snip", "stripe", "blaze", "bald")  # or None; markings["face"]. markings["legs"]: LH, LF, RH, RF, 0 none, .1 coronet, .3 sock, .6 stocking, 1 above knee or hock
+HAIR = ("natural", "black", "flaxen", "white", "mixed")  # of mane and tail; natural = as the coat has it
 BLACK, WHITE = np.array([.012, .011, .010]), np.array([.72, .70, .67])
 BLACK_POINTS = {"bay", "dark_bay", "brown", "dun", "roan"}
 
