@@ -12,7 +12,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bpy
-import numpy as np
 
 from kinequimation_blender import bvh, child, export, files, ml_rig, retarget, rig, scene
 from synth import coat
@@ -60,7 +59,7 @@ def arguments():
 
 def add_horse(numbers, armature, skeleton):
     """The skinned horse on the rig: a chestnut, always the same."""
-    colours, _ = coat.coat_colours(numbers, np.random.default_rng(3), "chestnut")
+    colours = coat.coat_colours(numbers, {"seed": 3, "coat": "chestnut", "markings": {"face": "blaze", "legs": [.3, 0, .3, 0]}})
     mesh = horse_builder.mesh_object(numbers, numbers["vertices"], colours)
     horse_builder.add_vertex_groups(mesh, numbers, skeleton)
     scene.paint(mesh, "coat")
