@@ -19,7 +19,8 @@ from torch import nn
 
 from .camera import look_at
 from .files import InputError, atomic_path
-from .gait import GAITS, generate, random_horse
+from .gait import GAITS, generate
+from .horses import random_horse
 from .lift import METADATA_KEY, N_EXTRA, N_WORLD, Lifter, mirror_answer, mirror_input, names_hash, network_input
 from .metrics import mpjpe, pa_mpjpe
 from .pose import PoseSequence

@@ -11,7 +11,8 @@ import pytest
 
 from kinequimation import blender
 from kinequimation.files import InputError
-from kinequimation.gait import generate, random_horse
+from kinequimation.gait import generate
+from kinequimation.horses import random_horse
 from kinequimation.video import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,7 +4,8 @@ import pytest
 
 from kinequimation.camera import look_at
 from kinequimation.files import InputError
-from kinequimation.gait import generate, random_horse
+from kinequimation.gait import generate
+from kinequimation.horses import draw_horse
 from kinequimation.lift import Lifter, deal, insert_between, matrix_from_6d, mirror_answer, mirror_input, network_input, root_in_camera, turn_to
 from kinequimation.metrics import mpjpe
 from kinequimation.pose import PoseSequence
@@ -20,7 +21,7 @@ def lifter(): return Lifter(threads=1)
 def filmed(gait='trot', n=40, fps=25., seed=3, azimuth=.3, distance=12., fov=40):
     "2D poses of another horse, and where its joints are in the camera, root-relative, at 1.60 m withers."
     rng = np.random.default_rng(seed + 500)
-    motion = generate(gait, n_frames=n, fps=fps, skeleton=random_horse(rng), rng=rng)
+    motion = generate(gait, n_frames=n, fps=fps, skeleton=draw_horse(rng, 'warmblood').skeleton, rng=rng)
     target = motion.root_location + [0, -.4, -.3]
     camera = look_at(motion.root_location[n//2] + distance*np.array([np.cos(azimuth), np.sin(azimuth), .1]), target, SIZE, fov)
     xyz = camera.to_camera(motion.positions())*1.6/motion.skeleton.head[motion.skeleton.index('shoulder.L'), 2]

@@ -4,7 +4,8 @@ import pytest
 
 from kinequimation.camera import Camera, intrinsics, look_at
 from kinequimation.files import InputError
-from kinequimation.gait import generate, random_horse
+from kinequimation.gait import generate
+from kinequimation.horses import random_horse
 from kinequimation.metrics import bone_length_variation, pa_mpjpe
 from kinequimation.pose import PoseSequence
 from kinequimation.refine import HOOVES, SMOOTHERS, measured_skeleton, one_euro, refine

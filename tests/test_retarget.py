@@ -4,7 +4,8 @@ import pytest
 
 from kinequimation.camera import intrinsics, look_at
 from kinequimation.files import InputError
-from kinequimation.gait import generate, random_horse
+from kinequimation.gait import generate
+from kinequimation.horses import random_horse
 from kinequimation.pose import PoseSequence
 from kinequimation.retarget import LEGS, retarget, size_ratio
 from kinequimation.skeleton import HORSE68, HORSE_RIG, matrix_to_quat
