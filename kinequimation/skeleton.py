@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['HORSE_RIG', 'HORSE68', 'Skeleton', 'load_skeleton', 'skeleton_from_dict', 'fk', 'fk_tails', 'quat_to_matrix',
-           'matrix_to_quat', 'make_continuous', 'global_to_basis', 'basis_to_global']
+           'matrix_to_quat', 'make_continuous', 'global_to_basis', 'basis_to_global', 'Landmarks', 'landmark_sets',
+           'landmarks']
 
 # %% ../nbs/00_skeleton.ipynb #00-002
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -220,3 +222,144 @@ def save(self: Skeleton, path) -> Path:
     "Writes the skeleton file."
     with atomic_path(path) as partial: partial.write_text(json.dumps(self.to_dict()))
     return Path(path)
+
+# %% ../nbs/00_skeleton.ipynb #00-035
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    "Somebody's `L` points on a horse, each an affine combination of the 68 keypoints. Made by `landmarks`."
+    name: str
+    names: tuple         # (L,) as their owners write them
+    pairs: tuple         # ((left, right), ...) names
+    weights: np.ndarray  # (L, 68), each row sums to 1
+    anatomy: tuple       # (L,) what each is on a horse
+    aliases: dict        # another spelling -> name
+    source: str = ''     # where the definition is from
+
+    def __post_init__(self): _check_landmarks(self)
+    def __len__(self): return len(self.names)
+    def __repr__(self): return f'Landmarks({self.name!r}, {len(self)} points)'
+
+    @cached_property
+    def flip_indices(self) -> np.ndarray:
+        "(L,) the landmark that each becomes in a mirror; one that is marked on one side alone stays itself."
+        index, flip = {n: i for i, n in enumerate(self.names)}, np.arange(len(self))
+        for l, r in self.pairs: flip[index[l]], flip[index[r]] = index[r], index[l]
+        return flip
+
+    def from_horse68(self,
+        keypoints,     # (..., 68, D)
+    ) -> np.ndarray:   # (..., L, D)
+        "Where the landmarks are. One whose keypoints are not all known is NaN."
+        keypoints = np.asarray(keypoints, float)
+        unknown = np.isnan(keypoints).any(-1).astype(float) @ (self.weights != 0).T > 0
+        out = np.einsum('lk,...kd->...ld', self.weights, np.nan_to_num(keypoints))
+        return np.where(unknown[..., None], np.nan, out)
+
+# %% ../nbs/00_skeleton.ipynb #00-036
+def _check_landmarks(s):
+    "Validates and freezes at construction."
+    w = np.array(s.weights, float)
+    if w.shape != (len(s.names), len(HORSE68)): raise InputError(f'Expected weights of shape {(len(s.names), len(HORSE68))} in landmarks {s.name!r}, but got {w.shape}.')
+    off = [n for n, total in zip(s.names, w.sum(1)) if not abs(total - 1) < 1e-6]
+    if off: raise InputError(f'Expected the weights of a landmark to sum to 1, but in {s.name!r} those of {", ".join(off)} do not.')
+    w.setflags(write=False)
+    object.__setattr__(s, 'weights', w)
+    if len(set(s.names)) != len(s.names): raise InputError(f'Expected every landmark of {s.name!r} to have a name of its own.')
+    strange = [n for pair in s.pairs for n in pair if n not in s.names] + [n for n in s.aliases.values() if n not in s.names]
+    if strange: raise InputError(f'Expected pairs and aliases of landmarks of {s.name!r}, but it has no {strange[0]!r}.')
+
+# %% ../nbs/00_skeleton.ipynb #00-038
+def landmark_sets() -> tuple:
+    "The names of the sets that are known."
+    return ('horse68',) + tuple(sorted(p.stem.removeprefix('landmarks_') for p in (assets_dir()/'skeletons').glob('landmarks_*.json')))
+
+def landmarks(
+    name,  # a known set (see `landmark_sets`), or the path of a file of your own (JSON)
+) -> Landmarks:
+    "The landmark set of that name; raises `InputError`."
+    if str(name) == 'horse68':
+        return Landmarks('horse68', HORSE68.names, HORSE68.pairs, np.eye(len(HORSE68)), HORSE68.anatomy, {f'DEF-{n}': n for n in HORSE68.names}, "Blender's Rigify horse")
+    if str(name) in landmark_sets(): path = assets_dir()/'skeletons'/f'landmarks_{name}.json'
+    elif str(name).endswith('.json'): path = existing_file(name, 'a file of landmarks (JSON)')
+    else: raise InputError(f'Expected landmarks out of {", ".join(landmark_sets())} or a JSON file of your own, but got {str(name)!r}.')
+    try: return _landmarks_from_dict(json.loads(path.read_text()), path)
+    except (json.JSONDecodeError, UnicodeDecodeError): raise InputError(f'Expected a file of landmarks, but {path} is not JSON.') from None
+
+# %% ../nbs/00_skeleton.ipynb #00-039
+def _landmarks_from_dict(data, path):
+    "What a landmark file describes; raises `InputError`."
+    if not isinstance(data, dict) or data.get('format') != 'kinequimation-landmarks': raise InputError(f"Expected landmarks with format 'kinequimation-landmarks', but {path} holds something else.")
+    rows = data.get('landmarks')
+    if not rows or not all(isinstance(r, dict) and {'name', 'of'} <= set(r) for r in rows): raise InputError(f"Expected landmarks with 'name' and 'of' each in {path}.")
+    weights = np.zeros((len(rows), len(HORSE68)))
+    for i, row in enumerate(rows):
+        for bone, w in (row['of'] if isinstance(row['of'], dict) else {row['of']: 1.}).items(): weights[i, HORSE68.index(bone)] = w
+    return Landmarks(data.get('name', Path(path).stem), tuple(r['name'] for r in rows), tuple(tuple(p) for p in data.get('pairs', ())), weights, tuple(r.get('anatomy', '') for r in rows),
+                     {a: r['name'] for r in rows for a in r.get('aliases', ())}, data.get('source', ''))
+
+# %% ../nbs/00_skeleton.ipynb #00-044
+_NEAR_M = .12  # a landmark tells something of a keypoint up to here, and half as much at .1 m
+
+def _places(self) -> list:
+    "[(landmark, keypoint, trust 0..1), ...]: the keypoints of its own combination, and others in the same spot."
+    rest, out = HORSE68.head, []
+    for i, (w, here) in enumerate(zip(self.weights, self.from_horse68(rest))):
+        for k in np.flatnonzero(w > 0):
+            d = np.linalg.norm(rest[k] - here)
+            same = np.flatnonzero(np.linalg.norm(rest - rest[k], axis=1) < 1e-4) if self.name != 'horse68' else [k]
+            if d < _NEAR_M: out += [(i, int(j), float(1/(1 + (d/.1)**2))) for j in same]
+    return out
+
+Landmarks.places = cached_property(_places)
+Landmarks.places.__set_name__(Landmarks, 'places')
+
+@patch
+def to_horse68(self: Landmarks,
+    positions,         # (..., L, D); NaN = missing
+    confidence=None,   # (..., L) 0..1; None or NaN: 1
+) -> tuple:            # positions (..., 68, D) and confidence (..., 68): NaN and 0 where the set knows nothing
+    "What the set knows of the 68 keypoints; where two landmarks tell of one, the more trusted is taken."
+    p = np.asarray(positions, float)
+    c = np.ones(p.shape[:-1]) if confidence is None else np.where(np.isnan(confidence), 1., np.asarray(confidence, float))
+    out, trust = np.full(p.shape[:-2] + (len(HORSE68), p.shape[-1]), np.nan), np.zeros(p.shape[:-2] + (len(HORSE68),))
+    for i, k, t in self.places:
+        better = np.isfinite(p[..., i, :]).all(-1) & (np.isnan(out[..., k, 0]) | (c[..., i]*t > trust[..., k]))
+        out[..., k, :] = np.where(better[..., None], p[..., i, :], out[..., k, :])
+        trust[..., k] = np.where(better, c[..., i]*t, trust[..., k])
+    return out, trust
+
+# %% ../nbs/00_skeleton.ipynb #00-047
+_SIDES = dict(l='L', left='L', near='L', r='R', right='R', off='R')
+_ENDS = dict(f='F', front='F', fore='F', b='H', h='H', back='H', hind='H', rear='H')
+
+def _plain(name):
+    "Lower case, letters and digits alone, without Blender's `DEF-`."
+    return re.sub('[^a-z0-9]', '', re.sub('^DEF[-_.]', '', str(name)).lower())
+
+def _parsed(name):
+    "(side, end of the horse, the rest), or None where it can't be said."
+    sides, ends, rest = [], [], []
+    for word in re.findall('[A-Z]?[a-z]+|[A-Z]+|[0-9]+', str(name)):
+        word = word.lower()
+        if len(word) == 2 and word[0] in 'lr' and word[1] in 'fh': sides.append(word[0].upper()); ends.append(_ENDS[word[1]])
+        elif word in _SIDES: sides.append(_SIDES[word])
+        elif word in _ENDS: ends.append(_ENDS[word])
+        else: rest.append(word)
+    return (''.join(sides), ''.join(ends), ''.join(rest)) if len(sides) < 2 and len(ends) < 2 and rest else None
+
+@patch
+def find(self: Landmarks, name) -> int|None:
+    "Index of the landmark that `name` spells in whatever way, or None."
+    return self._spellings.get(_plain(name), self._spellings.get(_parsed(name)) if self.name != 'horse68' else None)
+
+def _spellings(self) -> dict:
+    "Plain and parsed spellings of names and aliases -> index; a spelling of two landmarks is none."
+    index = {n: i for i, n in enumerate(self.names)}
+    both = [(n, i) for n, i in index.items()] + [(a, index[n]) for a, n in self.aliases.items()]
+    found = {}
+    for key, i in [(f(n), i) for f in (_parsed, _plain) for n, i in both]:
+        if key: found.setdefault(key, set()).add(i)
+    return {k: min(v) for k, v in found.items() if len(v) == 1}
+
+Landmarks._spellings = cached_property(_spellings)
+Landmarks._spellings.__set_name__(Landmarks, '_spellings')
