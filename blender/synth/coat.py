@@ -100,8 +100,8 @@ def mix(colours, other, share):
 
 def lumps(at, rng, frequency):
     """(V,) smooth noise of about unit size: waves in random directions, `frequency` (one or one an axis) in radians a metre."""
-    direction = rng.normal(size=(N_WAVES, 3)) * frequency
-    return np.sin(at @ direction.T + rng.uniform(0, 6.3, N_WAVES)).sum(1) / np.sqrt(N_WAVES / 2)
+    direction, phase = rng.normal(size=(N_WAVES, 3)) * frequency, rng.uniform(0, 6.3, N_WAVES)
+    return np.sin((at @ direction.T + phase).astype(np.float32)).sum(1) / np.sqrt(N_WAVES / 2)
 
 
 def scattered(skin, rng, gap, where=None):
@@ -311,7 +311,7 @@ def hair_colour(base, coat, hair, rng):
 
 def grown(horse, colours, hair, white, mixed, rng):
     """Mane and tail strand by strand; a strand that grows from white skin is white."""
-    for kind, rows in ((TAIL, shape.TAIL_ROWS), (MANE, shape.ROWS)):
+    for kind, rows in ((TAIL, 26), (MANE, 9)):
         mine = np.flatnonzero(horse["part"] == kind)
         if len(mine) == 0:
             continue

@@ -1,0 +1,625 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a horse wears and who rides it: halter, bridle and reins, saddle, pad and girth, rug, bandages, boots, fly mask, lead rope; a rider or somebody at its head.
+
+All of it is one mesh of grids. Most grids lie on the skin: each of their points is tied, once a job, to a place on a triangle of the standard skin, and stands a few
+millimetres off it; so they fit every horse and go where its skin goes. Rider and ropes are tubes around lines, pushed out of the skin where they would enter it.
+"""
+import bpy
+import numpy as np
+from mathutils import Vector
+from mathutils.bvhtree import BVHTree
+
+from . import shape, stage
+from .horse import BODY
+
+SEATS = {  # for a rider of 1.70 m, in the saddle's axes (m; forward is -Y): how far out of the saddle, lean (rad), ways of thigh and shin, place of the left hand
+    "dressage": dict(lift=.0, back=.02, lean=.02, thigh=(.30, -.60, -.70), shin=(.0, .36, -.93), hand=(.055, -.34, .20)),
+    "hunt": dict(lift=.01, back=.0, lean=.30, thigh=(.32, -.72, -.58), shin=(.0, .40, -.92), hand=(.065, -.42, .20)),
+    "two_point": dict(lift=.12, back=.06, lean=.85, thigh=(.30, -.70, -.64), shin=(.0, .48, -.88), hand=(.075, -.58, .18)),
+    "jockey": dict(lift=.24, back=.12, lean=1.22, thigh=(.24, -.82, -.50), shin=(.0, .66, -.75), hand=(.085, -.62, .15)),
+    "western": dict(lift=.0, back=.04, lean=-.06, thigh=(.34, -.56, -.72), shin=(.0, .10, -1.), hand=(.03, -.30, .25)),
+    "bareback": dict(lift=-.02, back=.0, lean=.10, thigh=(.36, -.62, -.66), shin=(.0, .28, -.96), hand=(.065, -.40, .14))}
+SADDLES = ("english", "dressage", "racing", "western")
+HEADGEAR, COVERS, LEGWEAR, HEADWEAR = ("halter", "bridle"), ("rug", "sheet"), ("bandages", "boots", "bells"), ("helmet", "cap", "hat", "none")
+LEATHERS = np.array([(.010, .007, .006), (.035, .014, .007), (.10, .040, .015), (.20, .09, .035)])
+COLOURS = np.array([(.012, .012, .014), (.7, .7, .68), (.02, .035, .12), (.25, .015, .02), (.02, .10, .045), (.05, .16, .45), (.45, .30, .14), (.16, .16, .17), (.35, .05, .22), (.55, .40, .05), (.30, .28, .25)])
+FACES = np.array([(.50, .29, .20), (.38, .20, .13), (.20, .095, .055), (.07, .035, .022)])
+METAL = (.45, .45, .44)
+AXIS_Z = 1.22  # m, where rays to the barrel's skin start
+UP = np.array([0, 0, 1.])
+
+
+def draw_tack(rng, look):
+    """What this horse wears: a dict that goes into JSON. About half wear nothing, a quarter are ridden; foals at most a halter.
+
+    Keys: headgear, saddle, pad, cover, surcingle, legs, mask, rope, breast, rider {seat, size, lean, hat, colours}, handler {size, colours}, colours, seed.
+    """
+    tack = dict(headgear=None, saddle=None, pad=None, cover=None, surcingle=False, breast=False, legs=None, mask=False, rope=False, rider=None, handler=None,
+                colours={key: several(rng) for key in ("pad", "trim", "cover", "legs", "rope")}, seed=int(rng.integers(2**31)))
+    tack["colours"]["leather"] = listed(LEATHERS[rng.integers(len(LEATHERS))] * rng.uniform(.7, 1.3))
+    tack["colours"]["halter"] = several(rng) if rng.random() < .6 else tack["colours"]["leather"]
+    fate, foal, led = rng.random(), look.get("kind") == "foal", rng.random()
+    if foal:
+        return tack | dict(headgear="halter" if fate < .15 else None)
+    if fate < .5:
+        return tack
+    if fate < .76:
+        return tack | ridden(rng, float(look.get("height_m", 1.6)))
+    tack |= dict(headgear="halter" if rng.random() < .65 else "bridle" if rng.random() < .6 else None, legs=drawn_legs(rng, .35), mask=bool(rng.random() < .12))
+    if rng.random() < .35:
+        tack |= dict(cover=str(rng.choice(COVERS)), surcingle=bool(rng.random() < .5))
+    elif rng.random() < .35:
+        tack |= saddled(rng, str(rng.choice(SADDLES, p=[.45, .2, .05, .3])), "bridle" if rng.random() < .7 else "halter")
+    elif rng.random() < .2:
+        tack |= dict(surcingle=True)
+    if tack["headgear"] == "halter":
+        tack |= dict(rope=bool(led < .6), handler=person(rng, 1) if led < .25 else None)
+    return tack
+
+
+def ridden(rng, height_m):
+    """Saddle, bridle and rider of one sort."""
+    style = str(rng.choice(["dressage", "hunt", "two_point", "jockey", "western", "bareback"], p=[.18, .30, .12, .12, .2, .08]))
+    saddle = {"dressage": "dressage", "hunt": "english", "two_point": "english", "jockey": "racing", "western": "western", "bareback": None}[style]
+    hat = {"western": ["hat", "hat", "cap", "helmet"], "bareback": ["none", "helmet", "cap", "none"]}.get(style, ["helmet"] * 4)[rng.integers(4)]
+    size = .68 + .07 * rng.random() if height_m < 1.30 else rng.uniform(.72, .98) if height_m < 1.46 else rng.uniform(.90, 1.08)
+    rider = dict(person(rng, size), seat=style, lean=round(float(rng.normal(0, .07)), 3), hat=hat, post=round(float(rng.uniform(0, 1)), 3))
+    return saddled(rng, saddle, "bridle") | dict(rider=rider, legs=drawn_legs(rng, .45))
+
+
+def saddled(rng, saddle, headgear):
+    pad = None if saddle is None else "western" if saddle == "western" else str(rng.choice(["square", "shaped"]))
+    return dict(saddle=saddle, pad=pad, headgear=headgear, breast=bool(rng.random() < (.6 if saddle == "western" else .15)))
+
+
+def person(rng, size):
+    jacket, trousers = COLOURS[rng.integers(len(COLOURS), size=2)] * rng.uniform(.6, 1.3, (2, 1))
+    if rng.random() < .4:
+        trousers = np.array([.62, .60, .55])
+    return dict(size=round(float(size), 3), colours=dict(jacket=listed(jacket), sleeves=listed(jacket if rng.random() < .7 else COLOURS[rng.integers(len(COLOURS))]), trousers=listed(trousers),
+                boots=listed(LEATHERS[rng.choice(4, p=[.6, .2, .15, .05])]), face=listed(FACES[rng.integers(len(FACES))] * rng.uniform(.8, 1.15)), hat=several(rng, [0, 0, 0, 2, 7, 6, 1]), hair=listed(rng.uniform(.3, 1) * np.array([.12, .06, .03]))))
+
+
+def drawn_legs(rng, share):
+    if rng.random() > share:
+        return None
+    return dict(kind=str(rng.choice(LEGWEAR, p=[.5, .35, .15])), which=[int(x) for x in ([1, 1, 1, 1], [0, 1, 0, 1])[int(rng.random() < .3)]])
+
+
+def several(rng, among=None):
+    return listed(COLOURS[rng.choice(among) if among else rng.integers(len(COLOURS))] * rng.uniform(.7, 1.3))
+
+
+def listed(colour):
+    return [round(float(c), 4) for c in np.clip(colour, .004, .85)]
+
+
+def unit(v):
+    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+
+
+class Sheet:
+    """A grid of points (n,m) tied to the skin, each `offset` off it."""
+
+    def __init__(self, horse, start, way, offset, colour, closed=False):
+        """`start` (n,m,3) inside the standard horse and `way` (n,m,3): where their rays leave it is the place on the skin."""
+        self.shape, self.closed = start.shape[:2], closed
+        self.corners, self.shares = tied(horse, start.reshape(-1, 3), np.broadcast_to(way, start.shape).reshape(-1, 3))
+        self.offset = np.broadcast_to(offset, self.shape)[..., None]
+        self.colour = np.broadcast_to(colour, self.shape + (3,)).reshape(-1, 3)
+        base = self.on_skin(horse["vertices"])
+        self.sign = np.sign((self.normal(base) * np.broadcast_to(way, start.shape)).sum())
+
+    def on_skin(self, vertices):
+        return np.einsum("pk,pkx->px", self.shares, vertices[self.corners]).reshape(*self.shape, 3)
+
+    def normal(self, base):
+        if self.closed:
+            along = np.roll(base, -1, 0) - np.roll(base, 1, 0)
+        else:
+            along = np.gradient(base, axis=0)
+        return unit(np.cross(along, np.gradient(base, axis=1)))
+
+    def placed(self, vertices):
+        base = self.on_skin(vertices)
+        return base + self.sign * self.offset * self.normal(base)
+
+    def faces(self):
+        return shape.sheet_faces(*self.shape, closed=self.closed)
+
+
+def tied(horse, start, way):
+    """(N,3) corners and (N,3) shares of them: where rays from inside leave the standard skin."""
+    if "tree" not in horse:
+        horse["body_triangles"] = horse["triangles"][(horse["part"][horse["triangles"]] == BODY).all(1)]
+        horse["tree"] = BVHTree.FromPolygons(horse["vertices"].tolist(), horse["body_triangles"].tolist(), all_triangles=True)
+    tree, hits, which = horse["tree"], [], []
+    for a, d in zip(start.tolist(), way.tolist()):
+        place, _, face, _ = tree.ray_cast(Vector(a), Vector(d))
+        if place is None:
+            place, _, face, _ = tree.find_nearest(Vector(a))
+        hits.append(place)
+        which.append(face)
+    corners = horse["body_triangles"][which]
+    a, b, c = np.moveaxis(horse["vertices"][corners], 1, 0)
+    p, ab, ac = np.array(hits) - a, b - a, c - a
+    inner = np.array([[(ab * ab).sum(1), (ab * ac).sum(1)], [(ab * ac).sum(1), (ac * ac).sum(1)]]).transpose(2, 0, 1) + 1e-12 * np.eye(2)
+    bc = np.linalg.solve(inner, np.stack([(p * ab).sum(1), (p * ac).sum(1)], 1)[..., None])[..., 0]
+    return corners, np.concatenate([1 - bc.sum(1, keepdims=True), bc], 1)
+
+
+def over_back(horse, front, back, reach, offset, colour, n=18, m=23):
+    """A sheet over the back: `front` and `back` give y for a share 0..1 of the way down (`reach` rad from straight up, to each side); `offset` and `colour` too, of (along 0..1, down)."""
+    down, along = np.linspace(-1, 1, m), np.linspace(0, 1, n)[:, None]
+    share = np.abs(down)
+    y = front(share) * (1 - along) + back(share) * along
+    angle = np.broadcast_to(reach * down, y.shape)
+    start = np.stack([0 * y, y, AXIS_Z + 0 * y], -1)
+    way = np.stack([np.sin(angle), 0 * angle, np.cos(angle)], -1)
+    u, s = np.broadcast_arrays(along, share)
+    return Sheet(horse, start, way, offset(u, s) if callable(offset) else offset, colour(u, s) if callable(colour) else colour)
+
+
+def table(*pairs):
+    """A function of one number through these points."""
+    x, y = zip(*pairs)
+    return lambda s: np.interp(s, x, y)
+
+
+def hem(u, s, thick, width=.07):
+    """The thickness of a sheet that comes down to the skin at its edges."""
+    edge = np.minimum(np.minimum(u, 1 - u), 1.0 - s)
+    return .004 + (thick - .004) * np.clip(edge / width, 0, 1)
+
+
+def pad(horse, kind, colours):
+    front, back, thick = table((0, -.50), (.3, -.52), (.6, -.56), (1, -.52)), table((0, .10), (.6, .05), (1, .0)), .010
+    reach = 1.75
+    if kind == "shaped":
+        front, back = table((0, -.49), (.3, -.51), (.7, -.57), (.9, -.53), (1, -.46)), table((0, .08), (.35, .04), (.55, -.12), (.9, -.16), (1, -.28))
+    if kind == "western":
+        front, back, thick, reach = table((0, -.52), (1, -.55)), table((0, .20), (1, .20)), .015, 1.42
+    main, trim = np.array(colours["pad"]), np.array(colours["trim"])
+
+    def colour(u, s):
+        edge = np.minimum(np.minimum(u, 1 - u), 1 - s)[..., None]
+        striped = np.sin(s * 34)[..., None] > .3 if kind == "western" else edge < .05
+        return np.where(striped, trim, main)
+    return over_back(horse, front, back, reach, lambda u, s: hem(u, s, thick), colour)
+
+
+def saddle(horse, kind, leather, size):
+    """Seat, pommel, cantle and flaps."""
+    front = table((0, -.46), (.2, -.47), (.4, -.47), (.7, -.55), (.9, -.51), (1, -.44))
+    back, reach = table((0, .03), (.22, .03), (.36, -.05), (.46, -.17), (.7, -.19), (1, -.28)), 1.72
+    middle = table((0, .070), (.08, .085), (.45, .045), (.8, .080), (.94, .105), (1, .100))
+    if kind == "dressage":
+        front, back, reach = table((0, -.45), (.4, -.45), (.7, -.47), (1, -.42)), table((0, .02), (.22, .02), (.36, -.05), (.46, -.18), (1, -.24)), 1.85
+    if kind == "racing":
+        front, back, reach = table((0, -.46), (.4, -.48), (.75, -.56), (1, -.48)), table((0, -.08), (.3, -.10), (.5, -.22), (1, -.32)), 1.25
+        middle = table((0, .045), (.5, .030), (.9, .055), (1, .05))
+    if kind == "western":
+        front, back, reach = table((0, -.48), (.45, -.50), (.5, -.44), (1, -.40)), table((0, .08), (.15, .12), (.45, .13), (.5, -.17), (1, -.17)), 1.85
+        middle = table((0, .10), (.08, .125), (.22, .085), (.5, .055), (.80, .10), (.90, .155), (1, .10))
+    leather, thick = np.array(leather), .026
+
+    def offset(u, s):
+        seat = (1 - np.clip((s - .06) / (.30 if kind == "western" else .24), 0, 1)) ** 1.5
+        return (hem(u, s, thick) + seat * (middle(u) - thick) * np.clip(np.minimum(u, 1 - u) / .03, .35, 1)) * size
+
+    def colour(u, s):
+        tone = np.where((s < .3) & (u > .12) & (u < .9), .75, 1.) * np.where(np.abs(s - .42) < .04, .6, 1)
+        return leather * tone[..., None]
+    return over_back(horse, front, back, reach, offset, colour, n=24, m=33)
+
+
+def girth(horse, y, width, colour, whole=False, offset=.014):
+    """A band around the barrel: all of it, or what is below the flaps."""
+    angle = np.linspace(-np.pi, np.pi, 41)[:-1] if whole else np.linspace(1.45, 2 * np.pi - 1.45, 25)
+    at = np.array(y) + np.linspace(-.5, .5, 4) * width
+    start = np.zeros((len(angle), 4, 3))
+    start[..., 1], start[..., 2] = at, AXIS_Z
+    way = np.stack([np.sin(angle), 0 * angle, np.cos(angle)], -1)[:, None] + 0 * start
+    return Sheet(horse, start, way, offset, colour, closed=whole)
+
+
+def rug(horse, kind, colours):
+    """From withers to dock and down the sides, hanging a little off where the body goes in."""
+    front, back = table((0, -.66), (.35, -.74), (.7, -.85), (1, -.80)), table((0, .955), (.4, .965), (1, .93))
+    reach, main, trim = (1.86, 1.62)[kind == "sheet"], np.array(colours["cover"]), np.array(colours["trim"])
+
+    def colour(u, s):
+        edge = np.minimum(np.minimum(u, 1 - u), 1 - s)[..., None]
+        return np.where(edge < .035, trim, main) * (1 - .12 * (np.sin(u * 40) * np.sin(s * 30) > .5) * (kind == "rug"))[..., None]
+    return over_back(horse, front, back, reach, lambda u, s: .012 + .012 * (kind == "rug") * np.clip(np.minimum(u, 1 - u) * 20, 0, 1) + .035 * np.clip(s - .75, 0, 1), colour, n=40, m=37)
+
+
+def breast_strap(horse, colour, width=.045):
+    """A band across the breast from one side of the saddle to the other."""
+    angle = np.linspace(-1.75, 1.75, 31)
+    height = 1.20 + .14 * (np.abs(angle) / 1.75) ** 2
+    start = np.zeros((len(angle), 3, 3))
+    start[..., 1], start[..., 2] = -.56, height[:, None] + np.linspace(-.5, .5, 3) * width
+    way = np.stack([np.sin(angle), -np.cos(angle), 0 * angle], -1)[:, None] + 0 * start
+    return Sheet(horse, start, way, .013, colour)
+
+
+def leg_sleeve(horse, side, hind, low, high, thick, colour, n_rows=9):
+    """Around the leg between two heights (m on the standard horse)."""
+    rows, angle = np.linspace(low, high, n_rows), np.linspace(0, 2 * np.pi, 15)[:-1]
+    axis = shape._profile(shape.HIND if hind else shape.FORE, rows)[:, :2]
+    start = np.zeros((len(angle), n_rows, 3))
+    start[..., 0], start[..., 1], start[..., 2] = side * axis[:, 0], axis[:, 1], rows
+    way = np.stack([np.sin(angle), np.cos(angle), 0 * angle], -1)[:, None] + 0 * start
+    return Sheet(horse, start, way, thick, colour, closed=True)
+
+
+def legwear(horse, worn, colours, rng):
+    """Bandages, boots over the tendons or bells over the hooves, on the legs LH, LF, RH, RF that `which` names."""
+    out, colour, trim = [], np.array(colours["legs"]), np.array(colours["trim"])
+    for on, (side, hind) in zip(worn["which"], ((1, True), (1, False), (-1, True), (-1, False))):
+        if not on:
+            continue
+        low, high = (.20, .55) if hind else (.19, .45)
+        if worn["kind"] == "bells":
+            out.append(leg_sleeve(horse, side, hind, .035, .135, np.linspace(.016, .008, 6), colour, 6))
+        elif worn["kind"] == "boots":
+            rows = np.linspace(0, 1, 9)
+            bulge = .010 + .007 * np.sin(np.pi * rows) ** .5
+            out.append(leg_sleeve(horse, side, hind, low, high, bulge, np.where(np.abs(rows[:, None] - .5) < .3, colour, .35 * colour + .65 * trim)))
+        else:
+            rows = np.linspace(0, 1, 15)
+            out.append(leg_sleeve(horse, side, hind, low + .02, high - .02, .010 + .002 * np.sin(rows * 40), colour * (1 - .2 * (np.sin(rows * 40) < -.3))[:, None], 15))
+    return out
+
+
+def head_ring(horse, along, under, width, colour, arc=np.pi, offset=.006, n=25, m=2):
+    """A band around the head: `along` (m from the poll) in front, `under` below; an `arc` short of pi leaves it open."""
+    angle = np.linspace(-arc, arc, n + 1)[:-1] if arc >= np.pi else np.linspace(-arc, arc, n)
+    share = (1 - np.cos(angle)) / 2
+    at = (along * (1 - share) + under * share)[:, None] + np.linspace(-.5, .5, m) * width
+    middle = shape._profile(shape.HEAD, at.ravel())
+    out_of = (.5 * (middle[:, 0] + middle[:, 1])).reshape(at.shape)
+    start = np.stack([shape.on_head(t, o) for t, o in zip(at.ravel(), out_of.ravel())]).reshape(*at.shape, 3)
+    way = np.cos(angle)[:, None] * np.array([0, *shape.HEAD_AXIS[2]]) + np.sin(angle)[:, None] * np.array([1., 0, 0])
+    return Sheet(horse, start, way[:, None] + 0 * start, offset, colour, closed=arc >= np.pi)
+
+
+def crown(horse, width, colour):
+    """Behind the ears, from one cheek to the other."""
+    angle = np.linspace(-1.7, 1.7, 15)
+    along, out_of = (np.array([0, *axis]) for axis in shape.HEAD_AXIS[1:])
+    up = unit(.72 * out_of - .69 * along)
+    start = shape.on_head(-.010, -.030) + np.zeros((15, 2, 3)) + (np.array([-.5, .5]) * width)[:, None] * unit(.72 * along + .69 * out_of)
+    return Sheet(horse, start, (np.cos(angle)[:, None] * up + np.sin(angle)[:, None] * np.array([1., 0, 0]))[:, None] + 0 * start, .008, colour)
+
+
+def cheek(horse, side, path, width, colour):
+    """A strap down the side of the head along `path` [(along, out), ...]."""
+    path = np.array(path, float)
+    t = np.linspace(0, len(path) - 1, 14)
+    line = np.stack([np.interp(t, np.arange(len(path)), path[:, k]) for k in (0, 1)], 1)
+    across = unit(np.gradient(line, axis=0)) @ np.array([[0, 1.], [-1, 0]])
+    at = line[:, None] + np.array([-.5, .5])[:, None] * width * across[:, None]
+    start = np.stack([shape.on_head(*p) for p in at.reshape(-1, 2)]).reshape(14, 2, 3)
+    return Sheet(horse, start, np.array([side, 0, 0.]), .006, colour)
+
+
+def ring(horse, side, centre, radius, colour):
+    """A metal ring lying on the cheek."""
+    angle = np.linspace(0, 2 * np.pi, 13)[:-1]
+    at = np.array(centre) + np.array([radius - .007, radius])[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)[:, None]
+    start = np.stack([shape.on_head(*p) for p in at.reshape(-1, 2)]).reshape(12, 2, 3)
+    return Sheet(horse, start, np.array([side, 0, 0.]), .010, colour, closed=True)
+
+
+BIT, NOSE = (.560, -.030), .365
+
+
+def headgear(horse, kind, colours):
+    """The straps of a halter or a bridle."""
+    colour, wide = np.array(colours["halter" if kind == "halter" else "leather"]), .026 if kind == "halter" else .019
+    out = [crown(horse, wide, colour), head_ring(horse, NOSE, NOSE + .01, wide * 1.15, colour), head_ring(horse, .02, .25, wide * .8, colour, arc=np.pi)]
+    for side in (1, -1):
+        if kind == "halter":
+            out += [cheek(horse, side, [(-.01, -.04), (.20, -.055), (NOSE, -.03)], wide, colour), ring(horse, side, (NOSE, -.03), .026, METAL)]
+        else:
+            out += [cheek(horse, side, [(-.01, -.03), (.20, -.015), BIT], wide, colour), ring(horse, side, BIT, .036, METAL)]
+    return out if kind == "halter" else out + [head_ring(horse, .070, .03, wide, colour, arc=1.75)]
+
+
+def fly_mask(horse, colour):
+    """A mesh over the eyes and the front of the head."""
+    angle, rows = np.linspace(-2.1, 2.1, 21), np.linspace(.055, .36, 12)
+    middle = shape._profile(shape.HEAD, rows)
+    start = np.stack([shape.on_head(t, o) for t, o in zip(rows, .5 * (middle[:, 0] + middle[:, 1]))])[None] + np.zeros((21, 1, 1))
+    way = np.cos(angle)[:, None] * np.array([0, *shape.HEAD_AXIS[2]]) + np.sin(angle)[:, None] * np.array([1., 0, 0])
+    return Sheet(horse, start, way[:, None] + 0 * start, .012 + .022 * np.exp(-((rows - .17) / .06) ** 2), colour)
+
+
+class Tube:
+    """A grid around a line that is drawn anew for every frame: `line(frame) -> (K,3)`, `radii` (K,) or (K,2) across `wide` and across both."""
+
+    def __init__(self, line, radii, colour, wide=(1., 0, 0), around=10):
+        radii = np.asarray(radii, float)
+        self.line, self.radii, self.wide = line, radii if radii.ndim == 2 else np.stack([radii, radii], 1), wide
+        angle = np.arange(around) * 2 * np.pi / around
+        self.circle = np.stack([np.cos(angle), np.sin(angle)], 1)
+        self.shape = (around, len(self.radii))
+        self.colour = np.broadcast_to(colour, self.shape + (3,)).reshape(-1, 3)
+
+    def placed(self, frame):
+        centres = self.line(frame)
+        along = unit(np.gradient(centres, axis=0))
+        wide = self.wide(frame) if callable(self.wide) else np.asarray(self.wide)
+        deep = unit(np.cross(along, wide))
+        wide = np.cross(deep, along)
+        return centres + self.circle[:, :1, None] * (self.radii[:, :1] * wide) + self.circle[:, 1:, None] * (self.radii[:, 1:] * deep)
+
+    def faces(self):
+        return shape.sheet_faces(*self.shape, closed=True)
+
+
+def curve(knots, n):
+    """(n,3) on a smooth line through the knots (K,3) (Catmull-Rom)."""
+    knots = np.asarray(knots)
+    padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
+    at = np.linspace(0, len(knots) - 1, n)
+    i = np.minimum(at.astype(int), len(knots) - 2)
+    u = (at - i)[:, None]
+    a, b, c, d = (padded[i + k] for k in range(4))
+    return .5 * (2 * b + (c - a) * u + (2 * a - 5 * b + 4 * c - d) * u ** 2 + (3 * b - a - 3 * c + d) * u ** 3)
+
+
+def limb(start, end, upper, lower, bend):
+    """(3,) the joint between two bones of these lengths, on the side of `bend`."""
+    way = end - start
+    far = np.clip(np.linalg.norm(way), abs(upper - lower) + .01, .995 * (upper + lower))
+    way = unit(way)
+    along = (far ** 2 + upper ** 2 - lower ** 2) / (2 * far)
+    side = unit(bend - (bend @ way) * way)
+    return start + along * way + np.sqrt(max(upper ** 2 - along ** 2, 0)) * side
+
+
+class Flesh:
+    """The skin of trunk and neck, which nobody may enter."""
+
+    def __init__(self, horse):
+        at = horse["vertices"]
+        near = (horse["part"] == BODY) & (at[:, 1] > -1.28) & (at[:, 1] < .75) & (at[:, 2] > .72)
+        self.index = np.flatnonzero(near)
+        inside = near[horse["triangles"]].all(1)
+        self.triangles = np.searchsorted(self.index, horse["triangles"][inside])
+
+    def see(self, vertices):
+        self.at = vertices[self.index].astype(np.float32)
+        a, b, c = self.at[self.triangles[:, 0]], self.at[self.triangles[:, 1]], self.at[self.triangles[:, 2]]
+        face = np.cross(b - a, c - a)
+        corner, n = self.triangles.T.ravel(), len(self.at)
+        self.out = unit(np.stack([np.bincount(corner, np.tile(face[:, k], 3), n) for k in range(3)], 1)).astype(np.float32)
+        self.squared = (self.at ** 2).sum(1)
+
+    def pushed(self, centres, radii):
+        """(K,3) the way out for balls at `centres` (K,3) of `radii` (K,) m."""
+        centres = centres.astype(np.float32)
+        nearest = (self.squared - 2 * centres @ self.at.T).argmin(1)
+        deep = radii - ((centres - self.at[nearest]) * self.out[nearest]).sum(1)
+        return np.maximum(deep, 0)[:, None] * self.out[nearest]
+
+
+def widest(push):
+    """(3,) the longest of these ways."""
+    return push[np.linalg.norm(push, axis=1).argmax()]
+
+
+class Rider:
+    """Somebody on the horse's back: tubes around joints that are found for every frame."""
+
+    LEG = np.array([.092, .088, .080, .070, .062, .058, .056, .055, .052, .047, .043, .044])  # m, from hip to ankle
+
+    def __init__(self, tack, look):
+        self.tack, self.seat, self.look, self.size = tack, SEATS[look["seat"]], look, look["size"]
+        self.gap = (.034 if tack.look["saddle"] else .010) + .006
+        self.joints = {}
+        self.fit()
+
+    def fit(self):
+        """The legs, in the saddle's axes, around this horse's barrel at rest: bones keep their lengths, flesh stays outside."""
+        s, seat = self.size, self.seat
+        self.hips = np.array([0, seat["back"], seat["lift"] + .095 * s])
+        self.legs = {}
+        for side in (1, -1):
+            hip = self.hips + np.array([side * .085 * s, 0, 0])
+            knee = hip + .43 * s * unit(np.array(seat["thigh"]) * (side, 1, 1))
+            ankle = knee + .42 * s * unit(np.array(seat["shin"]))
+            for _ in range(8):
+                push = self.tack.flesh.pushed(self.tack.from_saddle(self.stations(hip, knee, ankle)), self.LEG * s + self.gap) @ self.tack.turn
+                knee = hip + .43 * s * unit(knee + widest(push[2:8]) - hip)
+                ankle = knee + .42 * s * unit(ankle + widest(push[7:]) - knee)
+            self.legs[side] = self.stations(hip, knee, ankle)
+
+    @staticmethod
+    def stations(hip, knee, ankle):
+        return curve(np.stack([hip, .5 * (hip + knee), knee, .5 * (knee + ankle), ankle]), 12)
+
+    def see(self):
+        """The joints of this frame, in the world."""
+        s, seat, tack, world = self.size, self.seat, self.tack, self.tack.from_saddle
+        pitch = np.arcsin(np.clip(-tack.turn[2, 1], -1, 1))  # up is positive: then people lean forward
+        lean = seat["lean"] + self.look["lean"] + np.clip(.8 * pitch, -.5, .7)
+        spine = np.array([0, -np.sin(lean), np.cos(lean)])
+        torso = self.hips + s * np.array([-.085, 0, .10, .21, .33, .43, .475, .53])[:, None] * spine
+        torso[:, 1] += s * .035 * np.array([0, 0, 1, 1, .3, 0, 0, 0]) * (1 if seat["lean"] > .2 else -.3)
+        torso = world(torso)
+        fat = s * np.array([.09, .12, .12, .13, .14, .12, .09, .07])
+        away = tack.flesh.pushed(torso[3:], fat[3:])
+        torso[3:] += np.cumsum(away, 0).clip(-.3, .3) if np.abs(away).max() > 0 else 0
+        j = self.joints
+        j["torso"] = torso
+        up = unit(unit(torso[-1] - torso[-3]) + .9 * UP)
+        j["head"] = torso[-1] + s * np.linspace(-.02, .25, 8)[:, None] * up
+        j["up"], j["side"] = up, tack.turn[:, 0]
+        for side in (1, -1):
+            leg = world(self.legs[side])
+            push = tack.flesh.pushed(leg, self.LEG * s + self.gap)
+            leg += np.stack([np.convolve(np.pad(push[:, k], 2, "edge"), [.15, .2, .3, .2, .15], "valid") for k in range(3)], 1)
+            leg[1:] += tack.flesh.pushed(leg[1:], self.LEG[1:] * s + self.gap)
+            j["leg", side] = leg
+            ahead = unit(-tack.turn[:, 1] + .12 * side * tack.turn[:, 0])
+            heel = leg[-1] - s * (.045 * ahead + .045 * tack.turn[:, 2])
+            foot = heel + s * np.linspace(-.03, .23, 6)[:, None] * unit(ahead + .10 * tack.turn[:, 2])
+            foot += tack.flesh.pushed(foot, np.full(6, .045 * s + .01))
+            j["foot", side] = foot
+            shoulder = torso[5] + side * s * .17 * tack.turn[:, 0]
+            hand = self.hand(side, shoulder)
+            elbow = limb(shoulder, hand, .29 * s, .27 * s, world(np.array([side * .5, .6, -.7])) - world(np.zeros(3)))
+            arm = curve(np.stack([shoulder, elbow, hand]), 9)
+            j["arm", side] = arm + tack.flesh.pushed(arm, np.full(9, .05 * s))
+        return j
+
+    def hand(self, side, shoulder):
+        """Where the hand is: at the reins, or resting on the thigh."""
+        s = self.size
+        if self.look["seat"] == "western" and side < 0:
+            return self.joints["leg", side][3] + .11 * s * self.tack.turn[:, 2]
+        x, y, z = self.seat["hand"]
+        hand = self.tack.from_saddle(np.array([side * x, y * (.6 + .4 * s), z * s]))
+        return hand + self.tack.flesh.pushed(hand[None], np.array([.05]))[0]
+
+    def tubes(self):
+        """The rider's body, dressed."""
+        s, c, j = self.size, {k: np.array(v) for k, v in self.look["colours"].items()}, self.joints
+        side = lambda frame: j["side"]
+        torso = s * np.array([[.02, .02], [.17, .115], [.155, .11], [.135, .098], [.165, .115], [.19, .10], [.12, .075], [.055, .055]])
+        cloth = np.stack([c["trousers"]] * 2 + [c["jacket"]] * 5 + [c["face"]])
+        skull = s * np.array([[.05, .052], [.055, .06], [.062, .078], [.073, .092], [.076, .096], [.074, .094], [.055, .07], [.01, .01]])
+        face = np.stack([c["face"]] * 6 + [c["hair"]] * 2)
+        out = [Tube(lambda f: j["torso"], torso, cloth, side), Tube(lambda f: j["head"], skull, face, side, 12)]
+        legs = np.stack([c["trousers"]] * 6 + [c["boots"]] * 6)
+        if self.look["seat"] in ("western", "bareback"):
+            legs = np.stack([c["trousers"]] * 11 + [c["boots"]])
+        for k in (1, -1):
+            ends = np.ones(12)
+            ends[0] = .55
+            out.append(Tube(lambda f, k=k: j["leg", k], s * self.LEG * ends, legs, side))
+            out.append(Tube(lambda f, k=k: j["foot", k], s * np.array([.012, .036, .038, .042, .040, .012]), c["boots"], side, 8))
+            sleeve = np.stack([c["sleeves"]] * 7 + [c["boots"] if self.look["hat"] == "helmet" else c["face"]] * 2)
+            out.append(Tube(lambda f, k=k: j["arm", k], s * np.array([.062, .056, .050, .045, .044, .040, .034, .040, .022]), sleeve, side, 8))
+        return out + self.headwear(s, c["hat"], side)
+
+    def headwear(self, s, colour, side):
+        kind, j = self.look["hat"], self.joints
+        rows = {"helmet": [(.105, .115), (.118, .150), (.108, .122), (.102, .116), (.070, .08), (.005, .005)], "cap": [(.08, .10), (.10, .15), (.083, .103), (.08, .10), (.05, .06), (.005, .005)],
+                "hat": [(.06, .06), (.19, .21), (.195, .215), (.085, .105), (.070, .09), (.005, .005)]}.get(kind)
+        if rows is None:
+            return []
+        high = {"helmet": [.125, .14, .165, .215, .265, .285], "cap": [.15, .155, .165, .21, .25, .262], "hat": [.17, .185, .19, .20, .29, .295]}[kind]
+        return [Tube(lambda f: j["head"][0] + s * (np.array(high)[:, None] + .02) * j["up"] * 1., s * np.array(rows), colour, side, 14)]
+
+
+class Tack:
+    """What one horse wears, as one Blender object that is posed with it.
+
+    `horse` as of `load_horse`, `rest` (V,3) m this horse's rest vertices, `skeleton` its own, `look_of_tack` as of `draw_tack` (None: nothing).
+    """
+
+    def __init__(self, horse, rest, skeleton, look_of_tack):
+        self.horse, self.rest, self.skeleton, self.objects, self.pieces, self.rider = horse, rest, skeleton, [], [], None
+        if not look_of_tack:
+            return
+        self.look = dict(headgear=None, saddle=None, pad=None, cover=None, surcingle=False, breast=False, legs=None, mask=False, rope=False, rider=None, handler=None, seed=0) | look_of_tack
+        self.size = rest[horse["part"] == BODY, 2].max() / horse["vertices"][horse["part"] == BODY, 2].max()
+        self.wear()
+        if self.look["rider"]:
+            self.mount()
+        self.ropes()
+        if self.pieces:
+            self.build()
+
+    def wear(self):
+        """What lies on the skin."""
+        horse, look, colours = self.horse, self.look, self.look.get("colours")
+        leather = colours["leather"] if colours else None
+        if look["cover"]:
+            self.pieces.append(rug(horse, look["cover"], colours))
+        if look["surcingle"]:
+            self.pieces.append(girth(horse, -.36, .10, colours["trim"], whole=True, offset=.034 if look["cover"] else .010))
+        if look["pad"]:
+            self.pieces.append(pad(horse, look["pad"], colours))
+        if look["saddle"]:
+            self.pieces += [saddle(horse, look["saddle"], leather, self.size), girth(horse, -.37, .07, leather if look["saddle"] != "western" else colours["trim"])]
+        if look["breast"]:
+            self.pieces.append(breast_strap(horse, leather))
+        if look["legs"]:
+            self.pieces += legwear(horse, look["legs"], colours, None)
+        if look["headgear"]:
+            self.pieces += headgear(horse, look["headgear"], colours)
+        if look["mask"]:
+            self.pieces.append(fly_mask(horse, colours["trim"]))
+
+    def mount(self):
+        """The rider at rest."""
+        self.seat_at = tied(self.horse, np.array([[0, -.24, AXIS_Z]]), UP[None])
+        weights = np.bincount(self.horse["bones"][self.seat_at[0]].ravel(), self.horse["weights"][self.seat_at[0]].ravel(), len(self.skeleton["names"]))
+        self.under = int(weights.argmax())
+        self.above = {None: .0, "racing": .032, "western": .056}.get(self.look["saddle"], .046) * self.size
+        self.flesh = Flesh(self.horse)
+        self.sit(self.rest, self.skeleton["matrix_local"])
+        self.rider = Rider(self, self.look["rider"])
+        self.pieces += self.rider.tubes()
+
+    def sit(self, vertices, matrices):
+        """Where the saddle is: turned with the bone under it, on the skin over it."""
+        self.turn = matrices[self.under, :3, :3] @ self.skeleton["matrix_local"][self.under, :3, :3].T
+        corners, shares = self.seat_at
+        self.place = shares[0] @ vertices[corners[0]] + self.above * self.turn[:, 2]
+        self.flesh.see(vertices)
+
+    def from_saddle(self, points):
+        return points @ self.turn.T + self.place
+
+    def ropes(self):
+        """Reins and lead ropes."""
+
+    def build(self):
+        faces, start = [], 0
+        for piece in self.pieces:
+            faces.append(piece.faces() + start)
+            start += piece.shape[0] * piece.shape[1]
+        mesh = bpy.data.meshes.new("Tack")
+        mesh.from_pydata(self.posed(self.rest, self.skeleton["matrix_local"]).tolist(), [], np.concatenate(faces).tolist())
+        mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), bool))
+        colours = np.ones((start, 4), np.float32)
+        colours[:, :3] = np.concatenate([piece.colour for piece in self.pieces])
+        mesh.attributes.new("coat", "FLOAT_COLOR", "POINT").data.foreach_set("color", colours.ravel())
+        mesh.materials.append(stage.material("tack", rough=.6, attribute="coat"))
+        self.objects = [bpy.data.objects.new("Tack", mesh)]
+        bpy.context.scene.collection.objects.link(self.objects[0])
+
+    def posed(self, vertices, matrices):
+        """(N,3) m: all points of the tack on the horse posed so."""
+        if self.rider:
+            self.sit(vertices, matrices)
+            self.rider.see()
+        return np.concatenate([piece.placed(vertices).reshape(-1, 3) for piece in self.pieces])
+
+    def pose(self, vertices, matrices):
+        """Moves the object to the horse's posed skin (V,3) m and its bones' world matrices (B,4,4); returns the points (N,3), or None where it wears nothing."""
+        if not self.pieces:
+            return None
+        points = self.posed(vertices, matrices)
+        mesh = self.objects[0].data
+        mesh.vertices.foreach_set("co", points.astype(np.float32).ravel())
+        mesh.update()
+        return points
+
+    def remove(self):
+        """Takes the object and its data out of Blender."""
+        for made in self.objects:
+            mesh = made.data
+            paints = list(mesh.materials)
+            bpy.data.objects.remove(made, do_unlink=True)
+            bpy.data.meshes.remove(mesh)
+            for paint in paints:
+                bpy.data.materials.remove(paint)
+        self.objects, self.pieces, self.rider = [], [], None
