@@ -12,20 +12,20 @@ from mathutils.bvhtree import BVHTree
 from . import shape, stage
 from .horse import BODY
 
-SEATS = {  # for a rider of 1.70 m, in the saddle's axes (m; forward is -Y): how far out of the saddle, lean (rad), ways of thigh and shin, place of the left hand
-    "dressage": dict(lift=.0, back=.02, lean=.02, thigh=(.30, -.60, -.70), shin=(.0, .36, -.93), hand=(.055, -.34, .20)),
-    "hunt": dict(lift=.01, back=.0, lean=.30, thigh=(.32, -.72, -.58), shin=(.0, .40, -.92), hand=(.065, -.42, .20)),
-    "two_point": dict(lift=.12, back=.06, lean=.85, thigh=(.30, -.70, -.64), shin=(.0, .48, -.88), hand=(.075, -.58, .18)),
-    "jockey": dict(lift=.24, back=.12, lean=1.22, thigh=(.24, -.82, -.50), shin=(.0, .66, -.75), hand=(.085, -.62, .15)),
-    "western": dict(lift=.0, back=.04, lean=-.06, thigh=(.34, -.56, -.72), shin=(.0, .10, -1.), hand=(.03, -.30, .25)),
-    "bareback": dict(lift=-.02, back=.0, lean=.10, thigh=(.36, -.62, -.66), shin=(.0, .28, -.96), hand=(.065, -.40, .14))}
+SEATS = {  # for a rider of 1.70 m, in the saddle's axes (m; forward is -Y): how far out of the saddle, lean (rad), ways of thigh and shin (left; the flank pushes them out), place of the left hand
+    "dressage": dict(lift=.0, back=.02, lean=.02, thigh=(.10, -.58, -.76), shin=(-.08, .34, -.93), hand=(.055, -.34, .20)),
+    "hunt": dict(lift=.01, back=.0, lean=.30, thigh=(.10, -.70, -.62), shin=(-.08, .40, -.92), hand=(.065, -.42, .20)),
+    "two_point": dict(lift=.12, back=.06, lean=.85, thigh=(.10, -.70, -.66), shin=(-.08, .48, -.88), hand=(.075, -.58, .18)),
+    "jockey": dict(lift=.24, back=.12, lean=1.22, thigh=(.10, -.82, -.52), shin=(-.06, .66, -.75), hand=(.085, -.62, .15)),
+    "western": dict(lift=.0, back=.04, lean=-.06, thigh=(.10, -.54, -.78), shin=(-.08, .06, -1.), hand=(.03, -.30, .25)),
+    "bareback": dict(lift=-.02, back=.0, lean=.10, thigh=(.10, -.60, -.70), shin=(-.08, .26, -.96), hand=(.065, -.40, .14))}
 SADDLES = ("english", "dressage", "racing", "western")
 HEADGEAR, COVERS, LEGWEAR, HEADWEAR = ("halter", "bridle"), ("rug", "sheet"), ("bandages", "boots", "bells"), ("helmet", "cap", "hat", "none")
 LEATHERS = np.array([(.010, .007, .006), (.035, .014, .007), (.10, .040, .015), (.20, .09, .035)])
 COLOURS = np.array([(.012, .012, .014), (.7, .7, .68), (.02, .035, .12), (.25, .015, .02), (.02, .10, .045), (.05, .16, .45), (.45, .30, .14), (.16, .16, .17), (.35, .05, .22), (.55, .40, .05), (.30, .28, .25)])
 FACES = np.array([(.50, .29, .20), (.38, .20, .13), (.20, .095, .055), (.07, .035, .022)])
 METAL = (.45, .45, .44)
-AXIS_Z = 1.22  # m, where rays to the barrel's skin start
+AXIS_Z, SEAT_Y = 1.22, -.19  # m, where rays to the barrel's skin start; where one sits
 UP = np.array([0, 0, 1.])
 
 
@@ -63,7 +63,7 @@ def ridden(rng, height_m):
     saddle = {"dressage": "dressage", "hunt": "english", "two_point": "english", "jockey": "racing", "western": "western", "bareback": None}[style]
     hat = {"western": ["hat", "hat", "cap", "helmet"], "bareback": ["none", "helmet", "cap", "none"]}.get(style, ["helmet"] * 4)[rng.integers(4)]
     size = .68 + .07 * rng.random() if height_m < 1.30 else rng.uniform(.72, .98) if height_m < 1.46 else rng.uniform(.90, 1.08)
-    rider = dict(person(rng, size), seat=style, lean=round(float(rng.normal(0, .07)), 3), hat=hat, post=round(float(rng.uniform(0, 1)), 3))
+    rider = dict(person(rng, size), seat=style, lean=round(float(rng.normal(0, .07)), 3), hat=hat)
     return saddled(rng, saddle, "bridle") | dict(rider=rider, legs=drawn_legs(rng, .45))
 
 
@@ -148,6 +148,30 @@ def tied(horse, start, way):
     return corners, np.concatenate([1 - bc.sum(1, keepdims=True), bc], 1)
 
 
+class Anchors:
+    """Places on the skin, each `off` m outside of it: where the rays from `start` (K,3) along `way` (K,3) leave the standard skin."""
+
+    def __init__(self, horse, start, way, off):
+        start = np.asarray(start, float)
+        way = np.broadcast_to(way, start.shape)
+        self.corners, self.shares = tied(horse, start, way)
+        self.off, self.sign = np.broadcast_to(off, len(start))[:, None], 1.
+        self.sign = np.sign((self.out(horse["vertices"]) * way).sum(1, keepdims=True))
+
+    def out(self, vertices):
+        a, b, c = np.moveaxis(vertices[self.corners], 1, 0)
+        return self.sign * unit(np.cross(b - a, c - a))
+
+    def placed(self, vertices):
+        return np.einsum("pk,pkx->px", self.shares, vertices[self.corners]) + self.off * self.out(vertices)
+
+
+def on_neck(t, n):
+    """(3,) in the median plane: `t` along the neck's axis from the withers, `n` towards the crest (m)."""
+    origin, along, out = shape.NECK_AXIS
+    return np.array([0, *(origin + t * along + n * out)])
+
+
 def over_back(horse, front, back, reach, offset, colour, n=18, m=23):
     """A sheet over the back: `front` and `back` give y for a share 0..1 of the way down (`reach` rad from straight up, to each side); `offset` and `colour` too, of (along 0..1, down)."""
     down, along = np.linspace(-1, 1, m), np.linspace(0, 1, n)[:, None]
@@ -173,12 +197,12 @@ def hem(u, s, thick, width=.07):
 
 
 def pad(horse, kind, colours):
-    front, back, thick = table((0, -.50), (.3, -.52), (.6, -.56), (1, -.52)), table((0, .10), (.6, .05), (1, .0)), .010
+    front, back, thick = table((0, -.48), (.3, -.50), (.6, -.55), (1, -.51)), table((0, .14), (.6, .09), (1, .04)), .010
     reach = 1.75
     if kind == "shaped":
-        front, back = table((0, -.49), (.3, -.51), (.7, -.57), (.9, -.53), (1, -.46)), table((0, .08), (.35, .04), (.55, -.12), (.9, -.16), (1, -.28))
+        front, back = table((0, -.47), (.3, -.49), (.7, -.56), (.9, -.53), (1, -.45)), table((0, .12), (.35, .08), (.55, -.08), (.9, -.13), (1, -.25))
     if kind == "western":
-        front, back, thick, reach = table((0, -.52), (1, -.55)), table((0, .20), (1, .20)), .015, 1.42
+        front, back, thick, reach = table((0, -.49), (1, -.53)), table((0, .24), (1, .24)), .015, 1.42
     main, trim = np.array(colours["pad"]), np.array(colours["trim"])
 
     def colour(u, s):
@@ -190,21 +214,21 @@ def pad(horse, kind, colours):
 
 def saddle(horse, kind, leather, size):
     """Seat, pommel, cantle and flaps."""
-    front = table((0, -.46), (.2, -.47), (.4, -.47), (.7, -.55), (.9, -.51), (1, -.44))
-    back, reach = table((0, .03), (.22, .03), (.36, -.05), (.46, -.17), (.7, -.19), (1, -.28)), 1.72
+    front = table((0, -.43), (.2, -.44), (.4, -.45), (.7, -.54), (.9, -.50), (1, -.42))
+    back, reach = table((0, .08), (.22, .08), (.36, .0), (.46, -.13), (.7, -.16), (1, -.26)), 1.72
     middle = table((0, .070), (.08, .085), (.45, .045), (.8, .080), (.94, .105), (1, .100))
     if kind == "dressage":
-        front, back, reach = table((0, -.45), (.4, -.45), (.7, -.47), (1, -.42)), table((0, .02), (.22, .02), (.36, -.05), (.46, -.18), (1, -.24)), 1.85
+        front, back, reach = table((0, -.42), (.4, -.43), (.7, -.46), (1, -.40)), table((0, .07), (.22, .07), (.36, .0), (.46, -.14), (1, -.21)), 1.85
     if kind == "racing":
-        front, back, reach = table((0, -.46), (.4, -.48), (.75, -.56), (1, -.48)), table((0, -.08), (.3, -.10), (.5, -.22), (1, -.32)), 1.25
+        front, back, reach = table((0, -.43), (.4, -.46), (.75, -.54), (1, -.46)), table((0, -.04), (.3, -.06), (.5, -.19), (1, -.30)), 1.25
         middle = table((0, .045), (.5, .030), (.9, .055), (1, .05))
     if kind == "western":
-        front, back, reach = table((0, -.48), (.45, -.50), (.5, -.44), (1, -.40)), table((0, .08), (.15, .12), (.45, .13), (.5, -.17), (1, -.17)), 1.85
-        middle = table((0, .10), (.08, .125), (.22, .085), (.5, .055), (.80, .10), (.90, .155), (1, .10))
+        front, back, reach = table((0, -.45), (.45, -.48), (.5, -.42), (1, -.38)), table((0, .12), (.15, .16), (.45, .17), (.5, -.14), (1, -.14)), 1.85
+        middle = table((0, .10), (.08, .125), (.22, .085), (.5, .055), (.80, .09), (.90, .13), (1, .09))
     leather, thick = np.array(leather), .026
 
     def offset(u, s):
-        seat = (1 - np.clip((s - .06) / (.30 if kind == "western" else .24), 0, 1)) ** 1.5
+        seat = (1 - np.clip((s - .06) / (.26 if kind == "western" else .24), 0, 1)) ** 1.5
         return (hem(u, s, thick) + seat * (middle(u) - thick) * np.clip(np.minimum(u, 1 - u) / .03, .35, 1)) * size
 
     def colour(u, s):
@@ -215,7 +239,7 @@ def saddle(horse, kind, leather, size):
 
 def girth(horse, y, width, colour, whole=False, offset=.014):
     """A band around the barrel: all of it, or what is below the flaps."""
-    angle = np.linspace(-np.pi, np.pi, 41)[:-1] if whole else np.linspace(1.45, 2 * np.pi - 1.45, 25)
+    angle = np.linspace(-np.pi, np.pi, 41)[:-1] if whole else np.linspace(1.1, 2 * np.pi - 1.1, 27)
     at = np.array(y) + np.linspace(-.5, .5, 4) * width
     start = np.zeros((len(angle), 4, 3))
     start[..., 1], start[..., 2] = at, AXIS_Z
@@ -273,16 +297,28 @@ def legwear(horse, worn, colours, rng):
     return out
 
 
-def head_ring(horse, along, under, width, colour, arc=np.pi, offset=.006, n=25, m=2):
+def head_ring(horse, along, under, width, colour, arc=np.pi):
     """A band around the head: `along` (m from the poll) in front, `under` below; an `arc` short of pi leaves it open."""
-    angle = np.linspace(-arc, arc, n + 1)[:-1] if arc >= np.pi else np.linspace(-arc, arc, n)
+    angle = np.linspace(-arc, arc, 26)[:-1] if arc >= np.pi else np.linspace(-arc, arc, 25)
     share = (1 - np.cos(angle)) / 2
-    at = (along * (1 - share) + under * share)[:, None] + np.linspace(-.5, .5, m) * width
+    return head_band(horse, angle, along * (1 - share) + under * share, width, colour, closed=arc >= np.pi)
+
+
+def throat_latch(horse, width, colour):
+    """From below the ears down the cheeks and under the jaw."""
+    angle = np.linspace(1.6, 2 * np.pi - 1.6, 25)
+    share = 1 - np.abs(angle - np.pi) / (np.pi - 1.6)
+    return head_band(horse, angle, -.01 * (1 - share) + .26 * share, width, colour)
+
+
+def head_band(horse, angle, along, width, colour, closed=False, offset=.006):
+    """A band on the head through `angle` (n,) rad from the forehead around, at `along` (n,) m from the poll."""
+    at = along[:, None] + np.array([-.5, .5]) * width
     middle = shape._profile(shape.HEAD, at.ravel())
     out_of = (.5 * (middle[:, 0] + middle[:, 1])).reshape(at.shape)
     start = np.stack([shape.on_head(t, o) for t, o in zip(at.ravel(), out_of.ravel())]).reshape(*at.shape, 3)
     way = np.cos(angle)[:, None] * np.array([0, *shape.HEAD_AXIS[2]]) + np.sin(angle)[:, None] * np.array([1., 0, 0])
-    return Sheet(horse, start, way[:, None] + 0 * start, offset, colour, closed=arc >= np.pi)
+    return Sheet(horse, start, way[:, None] + 0 * start, offset, colour, closed)
 
 
 def crown(horse, width, colour):
@@ -319,7 +355,7 @@ BIT, NOSE = (.560, -.030), .365
 def headgear(horse, kind, colours):
     """The straps of a halter or a bridle."""
     colour, wide = np.array(colours["halter" if kind == "halter" else "leather"]), .026 if kind == "halter" else .019
-    out = [crown(horse, wide, colour), head_ring(horse, NOSE, NOSE + .01, wide * 1.15, colour), head_ring(horse, .02, .25, wide * .8, colour, arc=np.pi)]
+    out = [crown(horse, wide, colour), head_ring(horse, NOSE, NOSE + .01, wide * 1.15, colour), throat_latch(horse, wide * .8, colour)]
     for side in (1, -1):
         if kind == "halter":
             out += [cheek(horse, side, [(-.01, -.04), (.20, -.055), (NOSE, -.03)], wide, colour), ring(horse, side, (NOSE, -.03), .026, METAL)]
@@ -412,15 +448,68 @@ def widest(push):
     return push[np.linalg.norm(push, axis=1).argmax()]
 
 
-class Rider:
-    """Somebody on the horse's back: tubes around joints that are found for every frame."""
+HAIRY = ((np.sin(np.arange(12) * np.pi / 6)[:, None] > .3) & (np.arange(8) > 1) | (np.arange(8) > 5))[..., None]  # of the head's points: the back and the top
+
+
+class Figure:
+    """Somebody: tubes around the joints that `see` finds for every frame."""
 
     LEG = np.array([.092, .088, .080, .070, .062, .058, .056, .055, .052, .047, .043, .044])  # m, from hip to ankle
+    TORSO = np.array([-.085, -.02, .065, .075, .20, .32, .42, .465, .492, .545])  # m from the hips up the spine
+    HEAD = np.linspace(-.05, .215, 8)[:, None]  # m above the top of the spine
+
+    def __init__(self, look):
+        self.look, self.size, self.joints = look, look["size"], {"side": np.array([1., 0, 0])}
+
+    @staticmethod
+    def leg(hip, knee, ankle):
+        """(12,3) along a leg."""
+        return curve(np.stack([hip, .5 * (hip + knee), knee, .5 * (knee + ankle), ankle]), 12)
+
+    @staticmethod
+    def arm(shoulder, elbow, hand):
+        """(10,3) along an arm, from a little above the shoulder."""
+        return curve(np.stack([shoulder + .03 * unit(shoulder - elbow), .5 * (shoulder + elbow), elbow, .5 * (elbow + hand), hand + .03 * unit(hand - elbow)]), 10)
+
+    def foot(self, ankle, ahead, up):
+        """(6,3) from heel to toe."""
+        heel = ankle - self.size * (.045 * ahead + .045 * up)
+        return heel + self.size * np.linspace(-.03, .23, 6)[:, None] * unit(ahead + .10 * up)
+
+    def tubes(self):
+        """The body, dressed."""
+        s, c, j = self.size, {k: np.array(v) for k, v in self.look["colours"].items()}, self.joints
+        side = lambda _: j["side"]
+        torso = s * np.array([[.02, .02], [.165, .115], [.155, .112], [.16, .115], [.138, .098], [.165, .115], [.182, .10], [.140, .078], [.066, .056], [.048, .050]])
+        skull = s * np.array([[.048, .052], [.052, .070], [.068, .092], [.077, .100], [.080, .104], [.077, .100], [.056, .074], [.01, .01]])
+        out = [Tube(lambda _: j["torso"], torso, np.stack([c["trousers"]] * 3 + [c["jacket"]] * 6 + [c["face"]]), side),
+               Tube(lambda _: j["head"], skull, np.where(HAIRY, c["hair"], c["face"]), side, 12)]
+        long = self.look.get("seat") in ("western", "bareback", None)
+        legs, ends = np.stack([c["trousers"]] * (11 if long else 6) + [c["boots"]] * (1 if long else 6)), np.ones(12)
+        ends[0] = .55
+        sleeve = np.stack([c["sleeves"]] * 8 + [c["boots"] if self.look.get("hat") == "helmet" else c["face"]] * 2)
+        for k in (1, -1):
+            out += [Tube(lambda _, k=k: j["leg", k], s * self.LEG * ends, legs, side), Tube(lambda _, k=k: j["foot", k], s * np.array([.012, .036, .038, .042, .040, .012]), c["boots"], side, 8),
+                    Tube(lambda _, k=k: j["arm", k], s * np.array([.025, .050, .054, .050, .046, .044, .040, .033, .040, .020]), sleeve, side, 8)]
+        return out + self.headwear(c["hat"], side)
+
+    def headwear(self, colour, side):
+        rows = {"helmet": [(.080, .085), (.106, .116), (.118, .150), (.108, .122), (.102, .116), (.070, .08), (.005, .005)],
+                "cap": [(.070, .08), (.08, .10), (.10, .15), (.083, .103), (.08, .10), (.05, .06), (.005, .005)],
+                "hat": [(.06, .06), (.19, .21), (.195, .215), (.085, .105), (.078, .098), (.070, .09), (.005, .005)]}.get(self.look.get("hat"))
+        if rows is None:
+            return []
+        high = {"helmet": [.140, .145, .16, .18, .225, .272, .290], "cap": [.170, .175, .18, .19, .23, .262, .275], "hat": [.175, .185, .19, .20, .25, .29, .296]}[self.look["hat"]]
+        return [Tube(lambda _: self.joints["head"][0] + self.size * np.array(high)[:, None] * self.joints["up"], self.size * np.array(rows), colour, side, 14)]
+
+
+class Rider(Figure):
+    """Somebody on the horse's back."""
 
     def __init__(self, tack, look):
-        self.tack, self.seat, self.look, self.size = tack, SEATS[look["seat"]], look, look["size"]
-        self.gap = (.034 if tack.look["saddle"] else .010) + .006
-        self.joints = {}
+        super().__init__(look)
+        self.tack, self.seat = tack, SEATS[look["seat"]]
+        self.gap = .032 if tack.look["saddle"] else .012
         self.fit()
 
     def fit(self):
@@ -431,90 +520,93 @@ class Rider:
         for side in (1, -1):
             hip = self.hips + np.array([side * .085 * s, 0, 0])
             knee = hip + .43 * s * unit(np.array(seat["thigh"]) * (side, 1, 1))
-            ankle = knee + .42 * s * unit(np.array(seat["shin"]))
-            for _ in range(8):
-                push = self.tack.flesh.pushed(self.tack.from_saddle(self.stations(hip, knee, ankle)), self.LEG * s + self.gap) @ self.tack.turn
+            ankle = knee + .42 * s * unit(np.array(seat["shin"]) * (side, 1, 1))
+            for _ in range(10):
+                push = self.tack.flesh.pushed(self.tack.from_saddle(self.leg(hip, knee, ankle)), self.girth()) @ self.tack.turn
                 knee = hip + .43 * s * unit(knee + widest(push[2:8]) - hip)
                 ankle = knee + .42 * s * unit(ankle + widest(push[7:]) - knee)
-            self.legs[side] = self.stations(hip, knee, ankle)
+            self.legs[side] = self.leg(hip, knee, ankle)
 
-    @staticmethod
-    def stations(hip, knee, ankle):
-        return curve(np.stack([hip, .5 * (hip + knee), knee, .5 * (knee + ankle), ankle]), 12)
+    def girth(self):
+        """(12,) m how near the middle of the leg may come to the skin: thighs are pressed flat, and there is leather between."""
+        return self.LEG * self.size * np.linspace(.7, 1, 12) + self.gap
 
     def see(self):
         """The joints of this frame, in the world."""
-        s, seat, tack, world = self.size, self.seat, self.tack, self.tack.from_saddle
-        pitch = np.arcsin(np.clip(-tack.turn[2, 1], -1, 1))  # up is positive: then people lean forward
-        lean = seat["lean"] + self.look["lean"] + np.clip(.8 * pitch, -.5, .7)
-        spine = np.array([0, -np.sin(lean), np.cos(lean)])
-        torso = self.hips + s * np.array([-.085, 0, .10, .21, .33, .43, .475, .53])[:, None] * spine
-        torso[:, 1] += s * .035 * np.array([0, 0, 1, 1, .3, 0, 0, 0]) * (1 if seat["lean"] > .2 else -.3)
-        torso = world(torso)
-        fat = s * np.array([.09, .12, .12, .13, .14, .12, .09, .07])
-        away = tack.flesh.pushed(torso[3:], fat[3:])
-        torso[3:] += np.cumsum(away, 0).clip(-.3, .3) if np.abs(away).max() > 0 else 0
-        j = self.joints
-        j["torso"] = torso
-        up = unit(unit(torso[-1] - torso[-3]) + .9 * UP)
-        j["head"] = torso[-1] + s * np.linspace(-.02, .25, 8)[:, None] * up
-        j["up"], j["side"] = up, tack.turn[:, 0]
+        turn, j = self.tack.turn, self.joints
+        j["side"] = turn[:, 0]
+        self.see_torso(j)
         for side in (1, -1):
-            leg = world(self.legs[side])
-            push = tack.flesh.pushed(leg, self.LEG * s + self.gap)
-            leg += np.stack([np.convolve(np.pad(push[:, k], 2, "edge"), [.15, .2, .3, .2, .15], "valid") for k in range(3)], 1)
-            leg[1:] += tack.flesh.pushed(leg[1:], self.LEG[1:] * s + self.gap)
-            j["leg", side] = leg
-            ahead = unit(-tack.turn[:, 1] + .12 * side * tack.turn[:, 0])
-            heel = leg[-1] - s * (.045 * ahead + .045 * tack.turn[:, 2])
-            foot = heel + s * np.linspace(-.03, .23, 6)[:, None] * unit(ahead + .10 * tack.turn[:, 2])
-            foot += tack.flesh.pushed(foot, np.full(6, .045 * s + .01))
-            j["foot", side] = foot
-            shoulder = torso[5] + side * s * .17 * tack.turn[:, 0]
-            hand = self.hand(side, shoulder)
-            elbow = limb(shoulder, hand, .29 * s, .27 * s, world(np.array([side * .5, .6, -.7])) - world(np.zeros(3)))
-            arm = curve(np.stack([shoulder, elbow, hand]), 9)
-            j["arm", side] = arm + tack.flesh.pushed(arm, np.full(9, .05 * s))
-        return j
+            self.see_leg(j, side)
+        for side in (1, -1):
+            shoulder = j["torso"][6] + side * self.size * .155 * turn[:, 0]
+            hand = self.hand(side)
+            elbow = limb(shoulder, hand, .29 * self.size, .27 * self.size, turn @ np.array([side * .5, .6, -.7]))
+            arm = self.arm(shoulder, elbow, hand)
+            j["arm", side] = arm + self.tack.flesh.pushed(arm, np.full(len(arm), .055 * self.size))
 
-    def hand(self, side, shoulder):
+    def see_torso(self, j):
+        """Back and head: leaning forward where the horse goes up, and out of the way of its neck."""
+        s, turn, seat = self.size, self.tack.turn, self.seat
+        pitch = np.arcsin(np.clip(-turn[2, 1], -1, 1))
+        lean = np.clip(seat["lean"] + self.look["lean"] + np.clip(.8 * pitch, -.5, .7), -.4, 1.3)
+        torso = self.hips + s * self.TORSO[:, None] * np.array([0, -np.sin(lean), np.cos(lean)])
+        torso[:, 1] += s * np.array([0, 0, .01, .01, .035, .03, .01, 0, 0, 0]) * (1 if lean > .2 else -.4)  # a round or a hollow back
+        torso = self.tack.from_saddle(torso)
+        fat = s * np.array([.12, .12, .13, .14, .12, .10, .09, .08])
+        push = widest(self.tack.flesh.pushed(torso[2:], fat))
+        torso[2:] += np.linspace(.3, 1, 8)[:, None] * push
+        up = unit(unit(torso[-1] - torso[-4]) + .9 * UP)
+        j["torso"], j["up"], j["head"] = torso, up, torso[-1] + s * self.HEAD * up
+
+    def see_leg(self, j, side):
+        """A leg on the flank, wherever the skin is now."""
+        s, turn, flesh = self.size, self.tack.turn, self.tack.flesh
+        leg = self.tack.from_saddle(self.legs[side])
+        push = flesh.pushed(leg, self.girth())
+        leg += np.stack([np.convolve(np.pad(push[:, k], 2, "edge"), [.15, .2, .3, .2, .15], "valid") for k in range(3)], 1)
+        leg[1:] += flesh.pushed(leg[1:], self.girth()[1:])
+        foot = self.foot(leg[-1], unit(-turn[:, 1] + .12 * side * turn[:, 0]), turn[:, 2])
+        j["leg", side], j["foot", side] = leg, foot + widest(flesh.pushed(foot, np.full(6, .045 * s + .01)))
+
+    def hand(self, side):
         """Where the hand is: at the reins, or resting on the thigh."""
         s = self.size
         if self.look["seat"] == "western" and side < 0:
             return self.joints["leg", side][3] + .11 * s * self.tack.turn[:, 2]
         x, y, z = self.seat["hand"]
-        hand = self.tack.from_saddle(np.array([side * x, y * (.6 + .4 * s), z * s]))
-        return hand + self.tack.flesh.pushed(hand[None], np.array([.05]))[0]
+        hand = self.tack.from_saddle(np.array([side * x, y * (.5 + .5 * s), z * s]))
+        return hand + self.tack.flesh.pushed(hand[None], np.array([.06]))[0]
 
-    def tubes(self):
-        """The rider's body, dressed."""
-        s, c, j = self.size, {k: np.array(v) for k, v in self.look["colours"].items()}, self.joints
-        side = lambda frame: j["side"]
-        torso = s * np.array([[.02, .02], [.17, .115], [.155, .11], [.135, .098], [.165, .115], [.19, .10], [.12, .075], [.055, .055]])
-        cloth = np.stack([c["trousers"]] * 2 + [c["jacket"]] * 5 + [c["face"]])
-        skull = s * np.array([[.05, .052], [.055, .06], [.062, .078], [.073, .092], [.076, .096], [.074, .094], [.055, .07], [.01, .01]])
-        face = np.stack([c["face"]] * 6 + [c["hair"]] * 2)
-        out = [Tube(lambda f: j["torso"], torso, cloth, side), Tube(lambda f: j["head"], skull, face, side, 12)]
-        legs = np.stack([c["trousers"]] * 6 + [c["boots"]] * 6)
-        if self.look["seat"] in ("western", "bareback"):
-            legs = np.stack([c["trousers"]] * 11 + [c["boots"]])
+
+class Handler(Figure):
+    """Somebody on foot at the horse's left shoulder, walking as it goes."""
+
+    def __init__(self, tack, look):
+        super().__init__(look)
+        self.tack = tack
+        index = tack.skeleton["names"].index
+        self.withers, self.croup = index("spine.005"), index("spine.001")
+
+    def see(self, matrices):
+        """The joints of this frame, in the world; the ground is z = 0."""
+        s, j = self.size, self.joints
+        withers, croup = matrices[self.withers, :3, 3], matrices[self.croup, :3, 3]
+        ahead = unit((withers - croup) * (1, 1, 0))
+        side = np.cross(ahead, UP)
+        step = np.sin(2 * np.pi * (withers @ ahead) / (1.5 * s))
+        hips = withers * (1, 1, 0) + ahead * .45 * self.tack.size - side * (.80 + .1 * self.tack.size) + UP * .90 * s
+        j["side"], j["up"] = side, UP
+        j["torso"] = hips + s * self.TORSO[:, None] * unit(UP + .04 * ahead)
+        j["head"] = j["torso"][-1] + s * self.HEAD * UP
         for k in (1, -1):
-            ends = np.ones(12)
-            ends[0] = .55
-            out.append(Tube(lambda f, k=k: j["leg", k], s * self.LEG * ends, legs, side))
-            out.append(Tube(lambda f, k=k: j["foot", k], s * np.array([.012, .036, .038, .042, .040, .012]), c["boots"], side, 8))
-            sleeve = np.stack([c["sleeves"]] * 7 + [c["boots"] if self.look["hat"] == "helmet" else c["face"]] * 2)
-            out.append(Tube(lambda f, k=k: j["arm", k], s * np.array([.062, .056, .050, .045, .044, .040, .034, .040, .022]), sleeve, side, 8))
-        return out + self.headwear(s, c["hat"], side)
-
-    def headwear(self, s, colour, side):
-        kind, j = self.look["hat"], self.joints
-        rows = {"helmet": [(.105, .115), (.118, .150), (.108, .122), (.102, .116), (.070, .08), (.005, .005)], "cap": [(.08, .10), (.10, .15), (.083, .103), (.08, .10), (.05, .06), (.005, .005)],
-                "hat": [(.06, .06), (.19, .21), (.195, .215), (.085, .105), (.070, .09), (.005, .005)]}.get(kind)
-        if rows is None:
-            return []
-        high = {"helmet": [.125, .14, .165, .215, .265, .285], "cap": [.15, .155, .165, .21, .25, .262], "hat": [.17, .185, .19, .20, .29, .295]}[kind]
-        return [Tube(lambda f: j["head"][0] + s * (np.array(high)[:, None] + .02) * j["up"] * 1., s * np.array(rows), colour, side, 14)]
+            hip = hips + k * .085 * s * side
+            ankle = hip * (1, 1, 0) + .22 * s * k * step * ahead + UP * s * (.08 + .10 * max(0, -k * np.cos(np.arcsin(step)) * step))
+            knee = limb(hip, ankle, .43 * s, .42 * s, ahead)
+            j["leg", k], j["foot", k] = self.leg(hip, knee, ankle), self.foot(ankle, ahead, UP)
+            shoulder = j["torso"][6] + k * s * .155 * side
+            hand = shoulder + s * (ahead * (.30 if k > 0 else -.15 * step) + side * k * .08 - UP * (.28 if k > 0 else .50))
+            j["arm", k] = self.arm(shoulder, limb(shoulder, hand, .29 * s, .27 * s, -ahead - .3 * UP), hand)
 
 
 class Tack:
@@ -524,7 +616,7 @@ class Tack:
     """
 
     def __init__(self, horse, rest, skeleton, look_of_tack):
-        self.horse, self.rest, self.skeleton, self.objects, self.pieces, self.rider = horse, rest, skeleton, [], [], None
+        self.horse, self.rest, self.skeleton, self.objects, self.pieces, self.rider, self.handler = horse, rest, skeleton, [], [], None, None
         if not look_of_tack:
             return
         self.look = dict(headgear=None, saddle=None, pad=None, cover=None, surcingle=False, breast=False, legs=None, mask=False, rope=False, rider=None, handler=None, seed=0) | look_of_tack
@@ -532,7 +624,11 @@ class Tack:
         self.wear()
         if self.look["rider"]:
             self.mount()
-        self.ropes()
+        if self.look["handler"]:
+            self.handler = Handler(self, self.look["handler"])
+            self.handler.see(skeleton["matrix_local"])
+            self.pieces += self.handler.tubes()
+        self.add_ropes()
         if self.pieces:
             self.build()
 
@@ -559,13 +655,14 @@ class Tack:
 
     def mount(self):
         """The rider at rest."""
-        self.seat_at = tied(self.horse, np.array([[0, -.24, AXIS_Z]]), UP[None])
+        self.seat_at = tied(self.horse, np.array([[0, SEAT_Y, AXIS_Z]]), UP[None])
         weights = np.bincount(self.horse["bones"][self.seat_at[0]].ravel(), self.horse["weights"][self.seat_at[0]].ravel(), len(self.skeleton["names"]))
         self.under = int(weights.argmax())
         self.above = {None: .0, "racing": .032, "western": .056}.get(self.look["saddle"], .046) * self.size
         self.flesh = Flesh(self.horse)
         self.sit(self.rest, self.skeleton["matrix_local"])
         self.rider = Rider(self, self.look["rider"])
+        self.rider.see()
         self.pieces += self.rider.tubes()
 
     def sit(self, vertices, matrices):
@@ -578,8 +675,87 @@ class Tack:
     def from_saddle(self, points):
         return points @ self.turn.T + self.place
 
-    def ropes(self):
-        """Reins and lead ropes."""
+    def add_ropes(self):
+        """Reins, stirrups, the horn, a lead rope."""
+        look, colours = self.look, self.look.get("colours")
+        leather = np.array(colours["leather"]) if colours else None
+        if look["headgear"] == "bridle":
+            for side in (1, -1):
+                self.pieces.append(Tube(self.rein(side), np.full((20, 2), (.006, .011)) * self.size ** .5, leather, (0, .3, 1.), 5))
+        if look["saddle"]:
+            for side in (1, -1):
+                self.pieces += self.stirrup(side, leather)
+        if look["saddle"] == "western":
+            horn = Anchors(self.horse, [[0, -.40, AXIS_Z]], UP, 0)
+            high = np.array([.06, .12, .155, .168, .178, .180])[:, None] * self.size
+            self.pieces.append(Tube(lambda v: horn.placed(v) + high * horn.out(v), self.size * np.array([.035, .020, .018, .036, .034, .004]), leather))
+        if look["rope"]:
+            self.pieces.append(Tube(self.lead(), np.full(24, .010), np.array(colours["rope"]), (.3, .2, 1.), 6))
+
+    def rein(self, side):
+        """From the bit to the hand, along the neck where that is in the way; without a rider, over the neck."""
+        bit = Anchors(self.horse, [shape.on_head(*BIT)], np.array([side, 0, 0.]), .014)
+        if not self.rider:
+            neck = Anchors(self.horse, [on_neck(.55, -.02), on_neck(.30, .06)], np.array([side, 0, 0.]), .016)
+            crest = Anchors(self.horse, [on_neck(.16, 0)], np.array([0, *shape.NECK_AXIS[2]]), .03)
+            return lambda v: curve(np.concatenate([bit.placed(v), neck.placed(v), crest.placed(v)]), 20)
+        slack = .10 if self.look["rider"]["seat"] in ("western", "bareback") else .012
+
+        def line(v):
+            hand = self.rider.joints["arm", 1 if self.look["rider"]["seat"] == "western" else side][-1]
+            t = np.linspace(0, 1, 20)[:, None]
+            points = bit.placed(v) * (1 - t) + hand * t - 4 * slack * t * (1 - t) * UP
+            push = np.pad(self.flesh.pushed(points[7:-1], np.full(12, .014)), ((7, 1), (0, 0)))  # the first third is beside the head
+            return points + np.stack([np.convolve(np.pad(push[:, k], 2), [.1, .2, .4, .2, .1], "valid") for k in range(3)], 1)
+        return line
+
+    def stirrup(self, side, leather):
+        """Leather and iron: at the rider's foot, or hanging on the flap."""
+        down = .55 if self.look["saddle"] == "racing" else 1.0
+        angle = np.array([.50, 1.0, 1.35, 1.62]) * np.array([1, down, down, down])
+        start = np.array([[0, y, AXIS_Z] for y in (-.32, -.33, -.335, -.34)])
+        hung = Anchors(self.horse, start, np.stack([side * np.sin(angle), 0 * angle, np.cos(angle)], 1), np.array([.030, .034, .036, .040]))
+        around = np.linspace(0, 2 * np.pi, 15)[:, None]
+
+        def foot(v):
+            if self.rider:
+                feet = self.rider.joints["foot", side]
+                return feet[3], feet[4] - feet[2]
+            return hung.placed(v)[3] - np.array([0, 0, .05]), np.cross(hung.out(v)[3], UP) + hung.out(v)[3]
+
+        def strap(v):
+            top = hung.placed(v)
+            middle, way = foot(v)
+            end = middle + .085 * unit(UP - (UP @ unit(way)) * unit(way))
+            if not self.rider:
+                return curve(np.concatenate([top, end[None]]), 14)
+            t = np.linspace(0, 1, 14)[:, None]
+            points = top[0] * (1 - t) + end * t
+            return points + self.flesh.pushed(points, np.full(14, .030))
+
+        def iron(v):
+            middle, way = foot(v)
+            up = unit(UP - (UP @ unit(way)) * unit(way))
+            return middle + .012 * up + .062 * (np.cos(around) * up + np.sin(around) * np.cross(unit(way), up))
+        strong = .05 if self.look["saddle"] == "western" else .013
+        return [Tube(strap, np.full((14, 2), (strong * .9 if strong < .02 else .022, .004)), leather, (0, 1., 0), 5), Tube(iron, np.full(15, .007 if strong < .02 else .014), METAL if strong < .02 else leather, (.2, 1., .1), 5)]
+
+    def lead(self):
+        """From the chin to the hand of whoever leads, or thrown over the neck."""
+        chin = Anchors(self.horse, [shape.on_head(NOSE, -.05)], -np.array([0, *shape.HEAD_AXIS[2]]), .015)
+        if not self.handler:
+            neck = Anchors(self.horse, [on_neck(.62, -.10), on_neck(.35, .02)], np.array([1., 0, 0]), .02)
+            crest = Anchors(self.horse, [on_neck(.24, 0)], np.array([0, *shape.NECK_AXIS[2]]), .03)
+            far = Anchors(self.horse, [on_neck(.28, .02), on_neck(.30, -.10)], np.array([-1., 0, 0]), .02)
+            return lambda v: curve(np.concatenate([chin.placed(v), neck.placed(v), crest.placed(v), far.placed(v)]), 24)
+        t = np.linspace(0, 1, 24)[:, None]
+
+        def line(v):
+            start, end = chin.placed(v), self.handler.joints["arm", 1][-1]
+            spare = max(.25, .9 - np.linalg.norm(end - start))
+            points = start * (1 - t) + end * t - 2.2 * spare * t * (1 - t) * UP
+            return np.maximum(points, (-np.inf, -np.inf, .012))
+        return line
 
     def build(self):
         faces, start = [], 0
@@ -601,6 +777,8 @@ class Tack:
         if self.rider:
             self.sit(vertices, matrices)
             self.rider.see()
+        if self.handler:
+            self.handler.see(matrices)
         return np.concatenate([piece.placed(vertices).reshape(-1, 3) for piece in self.pieces])
 
     def pose(self, vertices, matrices):
@@ -622,4 +800,4 @@ class Tack:
             bpy.data.meshes.remove(mesh)
             for paint in paints:
                 bpy.data.materials.remove(paint)
-        self.objects, self.pieces, self.rider = [], [], None
+        self.objects, self.pieces, self.rider, self.handler = [], [], None, None
