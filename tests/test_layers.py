@@ -9,10 +9,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY, BLENDER = ROOT / 'kinequimation', ROOT / 'blender'
 
-DATA = {'skeleton', 'pose', 'clip', 'camera'}
+DATA = {'skeleton', 'pose', 'clip', 'camera', 'formats'}
 RUN_TIME = DATA | {'metrics', 'video', 'detect', 'lift', 'refine', 'retarget', 'blender'}
 MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
-    'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'},
+    'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'},
     'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(),
     'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'dataset': {'gait', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
     'detect': {'pose', 'video', 'skeleton'}, 'train_detector': {'detect', 'dataset', 'skeleton'},
@@ -28,7 +28,7 @@ ONLY_IN = {  # a package that is heavy, or absent at run time: the modules that 
     'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter'},
     'ipywidgets': {'player'}, 'plotly': {'player'}, 'matplotlib': {'player'}, 'anywidget': {'player'},
     'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'detect', 'lift', 'cli', 'evaluate'},
-    'bpy': set(), 'mathutils': set(), 'IPython': {'player'}, 'nbdev': set(),
+    'ezc3d': {'formats'}, 'bpy': set(), 'mathutils': set(), 'IPython': {'player'}, 'nbdev': set(),
 }
 
 
