@@ -19,11 +19,12 @@ from .files import InputError, assets_dir
 
 # %% auto #0
 __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'HELP', 'Video', 'Bbox', 'Fov', 'Withers',
-           'Smoothing', 'Threads', 'DetectorFile', 'LifterFile', 'Quiet', 'Camera', 'Minutes', 'Seed', 'RUNTIME',
-           'TRAINING', 'LIBRARIES', 'CHECKS', 'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command',
-           'detect_command', 'overlay_command', 'lift_command', 'refine_command', 'retarget_command', 'apply_command',
-           'render_dataset_command', 'train_detector_command', 'train_lifter_command', 'What', 'evaluate_command',
-           'examine', 'doctor_command', 'main']
+           'Smoothing', 'Fps', 'ImageSize', 'LandmarkSet', 'Individual', 'Threads', 'DetectorFile', 'LifterFile',
+           'Quiet', 'Camera', 'Minutes', 'Seed', 'RUNTIME', 'TRAINING', 'LIBRARIES', 'CHECKS', 'explain', 'one_line',
+           'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command', 'overlay_command', 'lift_command',
+           'refine_command', 'retarget_command', 'apply_command', 'export_command', 'render_dataset_command',
+           'train_detector_command', 'train_lifter_command', 'What', 'evaluate_command', 'examine', 'doctor_command',
+           'main']
 
 # %% ../nbs/81_cli.ipynb #81-007
 EXIT_CODE = 2
@@ -152,6 +153,10 @@ Bbox = Annotated[Optional[str], typer.Option(metavar='L,T,R,B', help='Where the 
 Fov = Annotated[Optional[float], typer.Option(metavar='DEGREES', help="The camera's horizontal field of view. Guessed if not given.", show_default=False)]
 Withers = Annotated[float, typer.Option(metavar='METRES', help="The horse's height at the withers: the scale of everything.")]
 Smoothing = Annotated[str, typer.Option(metavar='NAME', help='The filter that smooths the motion: one_euro, savgol, butterworth or none.')]
+Fps = Annotated[Optional[float], typer.Option(metavar='N', help="Frames a second, where another tool's file does not know them.", show_default=False)]
+ImageSize = Annotated[Optional[str], typer.Option(metavar='WxH', help="The video's size in pixels, where another tool's file does not know it.", show_default=False)]
+LandmarkSet = Annotated[Optional[str], typer.Option('--landmarks', metavar='NAME|JSON', help="Which points another tool's file has: ap10k, animalpose, horse10, horse16, horse68, or a file of your own. Found by their names if not given.", show_default=False)]
+Individual = Annotated[Optional[str], typer.Option(metavar='NAME', help='Which animal, where a file has several.', show_default=False)]
 Threads = Annotated[Optional[int], typer.Option(min=1, metavar='N', help='CPU threads. All if not given.', show_default=False)]
 DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX', help="Another detector's weights. The shipped ones if not given.", show_default=False)]
 LifterFile = Annotated[Optional[Path], typer.Option('--lifter', metavar='ONNX', help="Another lifter's weights. The shipped ones if not given.", show_default=False)]
@@ -172,6 +177,13 @@ def _target(path, suffix, *inputs) -> Path:
     if path.is_dir(): raise InputError(f'Expected a file to write, but {path} is a folder. Name a file in it.')
     if path.exists() and any(Path(i).exists() and os.path.samefile(path, i) for i in inputs): raise InputError(f'Expected an output beside the input, but {path} is both. Name another with -o.')
     return path
+
+def _size(text):
+    "`1280x720` as two whole numbers, None stays None."
+    if text is None: return None
+    parts = text.lower().replace('×', 'x').split('x')
+    if len(parts) != 2 or not all(p.strip().isdigit() and int(p) > 0 for p in parts): raise InputError(f'Expected --image-size WIDTHxHEIGHT in pixels, such as 1280x720, but got {text!r}.')
+    return int(parts[0]), int(parts[1])
 
 def _box(text):
     "`left,top,right,bottom` as four floats, None stays None."
@@ -217,11 +229,12 @@ def overlay_command(video: Video, pose2d: Annotated[Path, typer.Argument(metavar
 # %% ../nbs/81_cli.ipynb #81-022
 @app.command(rich_help_panel=STAGE, name='lift')
 @one_line
-def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D.nc', help='What detect wrote.', show_default=False)],
-        out: Annotated[Path, _out('FILE.nc')] = Path('pose3d.nc'), fov: Fov = None, lifter: LifterFile = None, quiet: Quiet = False):
+def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D', help='What detect wrote (.nc), or keypoints of DeepLabCut (.h5, .csv), SLEAP (.slp, .h5), COCO (.json) or movement (.nc).', show_default=False)],
+        out: Annotated[Path, _out('FILE.nc')] = Path('pose3d.nc'), fov: Fov = None, fps: Fps = None, image_size: ImageSize = None, landmarks: LandmarkSet = None, individual: Individual = None,
+        lifter: LifterFile = None, quiet: Quiet = False):
     "From the picture to 3D: pose2d.nc -> pose3d.nc (metres, relative to the root)."
     from kinequimation.pipeline import lift
-    with Bars(quiet) as bars: path = lift(pose2d, _target(out, '.nc', pose2d), fov, lifter, bars)
+    with Bars(quiet) as bars: path = lift(pose2d, _target(out, '.nc', pose2d), fov, lifter, bars, fps=fps, image_size=_size(image_size), landmarks=landmarks, individual=individual)
     _report([path])
 
 # %% ../nbs/81_cli.ipynb #81-023
@@ -258,6 +271,15 @@ def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help=
     _report(paths.values())
 
 # %% ../nbs/81_cli.ipynb #81-027
+@app.command(rich_help_panel=STAGE, name='export')
+@one_line
+def export_command(pose: Annotated[Path, typer.Argument(metavar='POSE', help='Poses: pose3d.nc, or what this wrote before.', show_default=False)],
+        out: Annotated[Path, _out('FILE.c3d|.trc|.csv|.nc')]):
+    "For other programs: pose3d.nc -> .c3d, .trc (OpenSim), .csv, .nc, and back."
+    from kinequimation.pipeline import export
+    _report([export(pose, _target(out, Path(out).suffix.lower(), pose))])
+
+# %% ../nbs/81_cli.ipynb #81-029
 Minutes = Annotated[Optional[float], typer.Option(min=0, metavar='M', help='Budget: minutes.', show_default=False)]
 Seed = Annotated[int, typer.Option(metavar='N', help='Of all that is drawn by chance.')]
 
@@ -266,7 +288,7 @@ def _talk_on_stderr():
     from contextlib import redirect_stdout
     return redirect_stdout(sys.stderr)
 
-# %% ../nbs/81_cli.ipynb #81-028
+# %% ../nbs/81_cli.ipynb #81-030
 @app.command(rich_help_panel=TRAIN, name='render-dataset')
 @one_line
 def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures.')] = 400,
@@ -277,7 +299,7 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
     with Bars(quiet) as bars: path = render_dataset(out, n, seed, workers, (size, size), lambda done, total: bars('Rendering', done, total))
     _report([path/'annotations'/'train.json', path/'annotations'/'val.json'])
 
-# %% ../nbs/81_cli.ipynb #81-029
+# %% ../nbs/81_cli.ipynb #81-031
 @app.command(rich_help_panel=TRAIN, name='train-detector')
 @one_line
 def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
@@ -296,7 +318,7 @@ def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='D
         written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
     _report(written)
 
-# %% ../nbs/81_cli.ipynb #81-030
+# %% ../nbs/81_cli.ipynb #81-032
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
 def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
@@ -312,7 +334,7 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
     _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
 
-# %% ../nbs/81_cli.ipynb #81-031
+# %% ../nbs/81_cli.ipynb #81-033
 class What(str, Enum):
     "What is measured."
     two = '2d'; three = '3d'; retarget = 'retarget'; all = 'all'
@@ -332,7 +354,7 @@ def evaluate_command(what: Annotated[What, typer.Argument(metavar='2d|3d|retarge
         given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
         if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
 
-# %% ../nbs/81_cli.ipynb #81-032
+# %% ../nbs/81_cli.ipynb #81-034
 def _table(title, rows):
     "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
     from rich.console import Console
@@ -344,13 +366,13 @@ def _table(title, rows):
     print(title, flush=True)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
-# %% ../nbs/81_cli.ipynb #81-034
+# %% ../nbs/81_cli.ipynb #81-036
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 # what Blender's wheel wants of the system, with the Debian package each is in
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
 
-# %% ../nbs/81_cli.ipynb #81-035
+# %% ../nbs/81_cli.ipynb #81-037
 def _check_python():
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11): return True, f'Python {version}', ''
@@ -382,7 +404,7 @@ def _check_libraries():
     if absent: return False, f'shared libraries that Blender needs: {len(absent)} missing', 'sudo apt-get install ' + ' '.join(absent)
     return True, f'{len(LIBRARIES)} shared libraries for Blender', ''
 
-# %% ../nbs/81_cli.ipynb #81-036
+# %% ../nbs/81_cli.ipynb #81-038
 def _check_blender():
     from importlib.metadata import PackageNotFoundError, version
     from kinequimation.blender import require_blender
@@ -409,7 +431,7 @@ def _check_training():
     if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
-# %% ../nbs/81_cli.ipynb #81-037
+# %% ../nbs/81_cli.ipynb #81-039
 CHECKS = (_check_python, _check_packages, _check_weights, _check_libraries, _check_blender, _check_disk, _check_write, _check_training)
 
 def examine() -> list:
@@ -419,7 +441,7 @@ def examine() -> list:
         except Exception as e: return False, f'{check.__name__[7:]}: {type(e).__name__}: {" ".join(str(e).split())}', 'install kinequimation again'
     return [run(check) for check in CHECKS]
 
-# %% ../nbs/81_cli.ipynb #81-038
+# %% ../nbs/81_cli.ipynb #81-040
 @app.command(rich_help_panel=HELP, name='doctor')
 @one_line
 def doctor_command():
@@ -432,7 +454,7 @@ def doctor_command():
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
 
-# %% ../nbs/81_cli.ipynb #81-040
+# %% ../nbs/81_cli.ipynb #81-042
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -447,7 +469,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-041
+# %% ../nbs/81_cli.ipynb #81-043
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]

@@ -13,7 +13,7 @@ from .files import InputError, existing_file
 
 # %% auto #0
 __all__ = ['STAGES', 'OUTPUTS', 'staged_dir', 'read_pose', 'check_bbox', 'check_settings', 'detect', 'require_horse', 'overlay',
-           'lift', 'refine', 'retarget', 'apply', 'animate', 'check_inputs']
+           'lift', 'refine', 'retarget', 'apply', 'export', 'animate', 'check_inputs']
 
 # %% ../nbs/80_pipeline.ipynb #80-008
 # the stages in their order, each with what a progress bar calls it
@@ -155,15 +155,23 @@ def overlay(video, pose2d, out, progress=None) -> Path:
 
 # %% ../nbs/80_pipeline.ipynb #80-022
 def lift(
-    pose2d,          # 2D poses (.nc), frame image
+    pose2d,          # 2D poses: what `detect` wrote (.nc), or a file of DeepLabCut, SLEAP, COCO or movement
     out,             # where to write the 3D poses (.nc), frame root
     fov_deg=None,    # the camera's horizontal field of view, guessed if None
     weights=None,    # another lifter's .onnx
     progress=None,
+    *,
+    fps=None,        # frames a second; what the file says if None
+    image_size=None, # (width, height) of the video in pixels; what the file says if None
+    landmarks=None,  # which landmarks another tool's file has; found by their names if None
+    individual=None, # which animal of another tool's file; the only one if None
 ) -> Path:
     "Lift 2D poses to 3D: metres, camera axes, relative to the root keypoint."
+    from kinequimation.formats import read_pose2d
     from kinequimation.lift import Lifter
-    pose = read_pose(pose2d, 'image', 2)
+    pose = read_pose2d(pose2d, fps, landmarks, individual, image_size)
+    if pose.image_size is None and any(s['step'] == 'read' for s in pose.log):
+        raise InputError(f'Expected the size of the picture, for its middle is where the camera looked, but {pose2d} does not know it. Say --image-size, such as --image-size 1280x720.')
     require_horse(pose, pose2d)
     _reporter(progress, 'lift')
     return Lifter(weights)(pose, focal_px=_focal(pose, fov_deg)).save(out)
@@ -218,6 +226,15 @@ def _apply(clip, folder, final_dir, video, progress):
     "Blender's four files into `folder`, from where they will move to `final_dir`: the scene's path to the video begins there."
     from kinequimation.blender import apply_clip
     return list(apply_clip(clip, folder, video=video, final_dir=final_dir, progress=_reporter(progress, 'apply')))
+
+# %% ../nbs/80_pipeline.ipynb #80-exp-1
+def export(
+    pose,   # poses: .nc, or what this wrote before
+    out,    # .c3d, .trc (frame world), .csv or .nc (any frame)
+) -> Path:
+    "Write poses in another program's format: C3D, TRC for OpenSim, a tidy table, netCDF."
+    from kinequimation.formats import export_pose, read_pose
+    return export_pose(read_pose(existing_file(pose, 'a pose file')), out)
 
 # %% ../nbs/80_pipeline.ipynb #80-027
 def animate(
