@@ -59,8 +59,8 @@ def arguments():
 
 def add_horse(numbers, armature, skeleton):
     """The skinned horse on the rig: a chestnut, always the same."""
-    colours = coat.coat_colours(numbers, {"seed": 3, "coat": "chestnut", "markings": {"face": "blaze", "legs": [.3, 0, .3, 0]}})
-    mesh = horse_builder.mesh_object(numbers, numbers["vertices"], colours)
+    look = {"seed": 3, "coat": "chestnut", "markings": {"face": "blaze", "legs": [.3, 0, .3, 0]}}
+    mesh = horse_builder.mesh_object(numbers, horse_builder.shaped(numbers, skeleton, skeleton, look), coat.coat_colours(numbers, look))
     horse_builder.add_vertex_groups(mesh, numbers, skeleton)
     scene.paint(mesh, "coat")
     scene.bind(mesh, armature)

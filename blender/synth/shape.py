@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The horse's outside at rest: a distance field of sections and muscles, the skin cut from it, and its hair.
+"""The horse's skin at rest: a distance field of sections and muscles, the skin cut from it, and how it changes from horse to horse.
 
 A distance field joins forms without the pits and lumps of welded meshes: a smooth minimum gives flesh where
 two muscles meet. Axes are Blender's: the horse faces -Y, its left is +X, Z is up, the ground is z = 0, metres.
@@ -7,9 +7,10 @@ Everything is modelled for x >= 0 and mirrored."""
 import bpy
 import numpy as np
 
-STEP = .010  # metres a voxel
 ROWS, TAIL_ROWS = 9, 26  # vertices of a strand of the mane, of the tail
-EYES = .168, .066, .078  # along, out of, and to the side of the head's axes (`on_head`)
+STEP, COARSE = .009, .016  # metres a voxel of the skin; of the fields between which it changes its form
+EYES, EYE_RADIUS = (.168, .067, .075), .0255  # an eyeball's centre: along, out of, and to the side of the head's axes (`on_head`)
+NOSTRIL, MOUTH = (.556, .028, .060), -.040  # where the nostril is (along, out, side); how far out the line of the lips is
 LOW, HIGH = np.array([-.43, -1.80, -.03]), np.array([.43, 1.10, 2.10])
 
 # Trunk: y, top z, bottom z, half width, exponent of the top (2 = round, less = sharp, as at the withers)
@@ -62,6 +63,73 @@ CONES = {
 }
 
 
+def standard_form():
+    """The tables of the standard horse, to be changed at will."""
+    return {"trunk": TRUNK.copy(), "neck": NECK.copy(), "head": HEAD.copy(), "fore": FORE.copy(), "hind": HIND.copy(), "cones": dict(CONES)}
+
+
+def bump(at, centre, width):
+    return np.exp(-((at - centre) / width) ** 2)
+
+
+def _belly(form):
+    y = form["trunk"][:, 0]
+    form["trunk"][:, 2] -= .085 * bump(y, .05, .38)
+    form["trunk"][:, 3] += .034 * bump(y, .05, .38) + .012 * bump(y, .65, .25)
+
+
+def _lean(form):
+    """Hollow flanks, a sharp croup and points of the hip, flat quarters, a thin neck."""
+    y = form["trunk"][:, 0]
+    form["trunk"][:, 3] -= .055 * bump(y, .34, .17) + .022 * bump(y, .75, .25) + .014 * bump(y, -.25, .25)
+    form["trunk"][:, 4] -= .25 * bump(y, .4, .5)
+    form["trunk"][:, 2] += .045 * bump(y, .30, .25)
+    form["neck"][:, 1] -= .022 * bump(form["neck"][:, 0], .45, .3)
+    form["neck"][:, 3] -= .016
+    form["hind"][:, 3] -= .014 * bump(form["hind"][:, 0], 1.15, .3)
+    for name in ("hamstring", "gluteus", "quadriceps"):
+        form["cones"][name] = tuple((*end[:3], end[3] * .90) for end in form["cones"][name])
+    form["cones"]["hip"] = ((.205, .430, 1.485, .030), (.160, .50, 1.50, .035))
+
+
+def _muscle(form):
+    for name in ("scapula", "triceps", "arm", "breast", "quadriceps", "hamstring", "gluteus"):
+        form["cones"][name] = tuple((*end[:3], end[3] * 1.13) for end in form["cones"][name])
+    for table, where in ((form["hind"], .84), (form["fore"], .78)):
+        table[:, 3:5] *= 1 + .16 * bump(table[:, 0:1], where, .16)
+    form["neck"][:, 3] += .018 * bump(form["neck"][:, 0], .35, .35)
+    form["trunk"][:, 3] += .020 * bump(form["trunk"][:, 0], .65, .3)
+
+
+def _crest(form):
+    t = form["neck"][:, 0]
+    form["neck"][:, 1] += .060 * bump(t, .50, .28)
+    form["neck"][:, 2] -= .030 * bump(t, .45, .35)
+    form["neck"][:, 3] += .022 * bump(t, .45, .35)
+    form["neck"][:, 4] += .25 * bump(t, .5, .3)
+
+
+def _dish(form):
+    t = form["head"][:, 0]
+    form["head"][:, 1] += .008 * bump(t, .09, .07) - .022 * bump(t, .37, .10) - .006 * bump(t, .58, .06)
+    form["head"][:, 2] += .014 * bump(t, .50, .10)
+    form["head"][:, 3] -= .006 * bump(t, .52, .10)
+
+
+def _dome(form):
+    """A foal: a round forehead, a small jaw, a short fine muzzle, and joints too big for its thin legs."""
+    t = form["head"][:, 0]
+    form["head"][:, 1] += .032 * bump(t, .08, .10) - .016 * bump(t, .40, .10)
+    form["head"][:, 2] += .050 * bump(t, .24, .13) + .020 * bump(t, .52, .12)
+    form["head"][:, 3] *= 1 - .16 * bump(t, .52, .15)
+    for table, carpus in ((form["fore"], .49), (form["hind"], .63)):
+        z = table[:, 0:1]
+        table[:, 3:5] *= 1 + .16 * bump(z, carpus, .06) + .14 * bump(z, .21, .04) - .10 * bump(z, .34, .05)
+
+
+VARIATIONS = {"belly": _belly, "lean": _lean, "muscle": _muscle, "crest": _crest, "dish": _dish, "dome": _dome}
+
+
 def _smooth_max(a, b, k):
     h = np.clip(.5 - .5 * (b - a) / k, 0, 1)
     return b + (a - b) * h + k * h * (1 - h)
@@ -106,16 +174,16 @@ class Field:
         "A rough distance from a super-ellipse's norm: exact on the surface, right in its sign."
         return (rho - 1) * sum(radii) / len(radii)
 
-    def trunk(self, k):
-        sl, x, y, z = self._window((0, TRUNK[:, 0].min(), .75), (.36, TRUNK[:, 0].max(), 1.75), .06)
-        p = _profile(TRUNK, y[0, :, 0])
+    def trunk(self, table, k):
+        sl, x, y, z = self._window((0, table[:, 0].min(), .70), (.40, table[:, 0].max(), 1.75), .06)
+        p = _profile(table, y[0, :, 0])
         top, bottom, width, power = (p[None, :, i, None] for i in range(4))
         centre = bottom + .47 * (top - bottom)                          # a barrel is widest below its middle
         up = np.clip((z - centre) / (top - centre), 0, None)
         down = np.clip((centre - z) / (centre - bottom), 0, None)
         rho = (np.abs(x / width) ** 2.1 + up ** (power * 1.1) + down ** 2.1) ** (1 / 2.1)
         d = self._section(rho, width, (top - bottom) / 2)
-        ends = np.maximum(TRUNK[:, 0].min() - y, y - TRUNK[:, 0].max())
+        ends = np.maximum(table[:, 0].min() - y, y - table[:, 0].max())
         self._join(sl, _smooth_max(d, ends + 0 * d, .03).astype(np.float32), k)
 
     def median_loft(self, table, axis, k, low, high):
@@ -189,31 +257,39 @@ def _ears(field):
     side = np.cross(axis, facing)
     frame = (axis, side, facing)
     middle = .5 * (root + tip)
-    field.ellipsoid(middle - .015 * axis, frame, (.112, .042, .032), .012)
-    field.ellipsoid(middle + .005 * axis + .030 * facing, frame, (.090, .026, .030), .008, cut=True)
+    field.ellipsoid(middle - .022 * axis, frame, (.104, .042, .032), .012)
+    field.cone((*(middle + .02 * axis), .028), (*(tip + .006 * axis - .012 * np.array([1, 0, 0])), .007), .02)  # runs to a point, inwards
+    field.ellipsoid(middle + .005 * axis + .032 * facing, frame, (.092, .026, .030), .008, cut=True)
 
 
-def horse_field(step=STEP):
+def _face(field):
+    """What makes a head a horse's: jaw and cheek bone, lids and eye sockets, nostrils, lips."""
+    across = (np.array([0, *HEAD_AXIS[1]]), np.array([0, *HEAD_AXIS[2]]), np.array([1., 0, 0]))
+    field.cone((*on_head(.205, -.085, .062), .050), (*on_head(.215, -.110, .050), .075), .03)  # jaw disc
+    field.cone((*on_head(.20, .035, .078), .020), (*on_head(.33, -.005, .060), .012), .025)    # facial crest
+    field.ellipsoid(on_head(.150, .070, .060), np.eye(3), (.034, .045, .036), .035)            # brow
+    field.cone((*on_head(.138, .074, .078), .013), (*on_head(.194, .085, .077), .012), .012)   # upper lid
+    field.cone((*on_head(.145, .046, .084), .012), (*on_head(.196, .050, .082), .011), .012)   # lower lid
+    x, y, z = EYES
+    field.ellipsoid(on_head(x, y, z + .030), across, (.030, .0155, .026), .006, cut=True)      # the opening between the lids
+    field.cone((*on_head(.530, .020, .036), .024), (*on_head(.585, .010, .032), .028), .02)    # nostril's flare
+    field.ellipsoid(on_head(NOSTRIL[0], NOSTRIL[1], NOSTRIL[2] + .004), across, (.028, .014, .026), .005, cut=True)
+    field.cone((*on_head(.600, -.062, .0), .028), (*on_head(.565, -.080, .0), .030), .02)      # chin
+    field.cone((*on_head(.560, MOUTH, .064), .008), (*on_head(.655, MOUTH + .008, .028), .009), .006, cut=True)
+
+
+def horse_field(step=STEP, form=None):
     "The distance field of the whole horse without hair. Returns (values (X,Y,Z) float32, origin (3,) m)."
-    f = Field(step)
-    f.trunk(.02)
-    f.median_loft(NECK, NECK_AXIS, .10, (0, -1.50, .95), (.25, -.30, 2.0))
-    f.leg(FORE, .05)
-    f.leg(HIND, .06)
-    for name, (a, b) in CONES.items():
+    f, form = Field(step), form or standard_form()
+    f.trunk(form["trunk"], .02)
+    f.median_loft(form["neck"], NECK_AXIS, .10, (0, -1.50, .95), (.25, -.30, 2.0))
+    f.leg(form["fore"], .05)
+    f.leg(form["hind"], .06)
+    for name, (a, b) in form["cones"].items():
         small = min(a[3], b[3]) < .03
         f.cone(a, b, .03 if small else .09)
-    f.median_loft(HEAD, HEAD_AXIS, .045, (0, -1.78, 1.22), (.13, -1.18, 1.97))
-    f.cone((*on_head(.205, -.085, .062), .050), (*on_head(.215, -.110, .050), .075), .03)     # jaw disc
-    f.cone((*on_head(.20, .035, .078), .020), (*on_head(.33, -.005, .060), .012), .025)         # facial crest
-    f.ellipsoid(on_head(.150, .072, .066), np.eye(3), (.034, .045, .036), .035)              # brow
-    f.cone((*on_head(.545, .022, .036), .026), (*on_head(.590, .010, .030), .026), .02)        # nostril's flare
-    f.cone((*on_head(.600, -.060, .0), .028), (*on_head(.570, -.078, .0), .030), .02)          # chin
-    # a socket for the eyeball, a hollow above it, nostrils and the line of the mouth
-    f.ellipsoid(on_head(.172, .060, .108), np.eye(3), (.016, .026, .017), .008, cut=True)
-    f.ellipsoid(on_head(.556, .030, .062), (np.array([0, *HEAD_AXIS[1]]), np.array([0, *HEAD_AXIS[2]]), np.array([1., 0, 0])),
-                (.024, .014, .020), .006, cut=True)
-    f.cone((*on_head(.575, -.042, .058), .006), (*on_head(.655, -.034, .028), .007), .006, cut=True)
+    f.median_loft(form["head"], HEAD_AXIS, .045, (0, -1.78, 1.22), (.13, -1.18, 1.97))
+    _face(f)
     _ears(f)
     f.leg(FORE_HOOF, .006)
     f.leg(HIND_HOOF, .006)
@@ -277,13 +353,14 @@ class Sampler:
             out += w * self.values[tuple((i + np.array(o)).T)]
         return out
 
-    def push_out(self, p, gap):
-        "Points moved along the field's slope until they lie `gap` metres outside the skin."
+    def slope(self, p, reach=.012):
+        return np.stack([self.distance(p + reach * e) - self.distance(p - reach * e) for e in np.eye(3)], 1) / (2 * reach)
+
+    def push_out(self, p, gap, hold=0.0):
+        "Points moved along the field's slope until they lie `gap` metres outside the skin; `hold` (m a step) draws those back that lie farther out."
         for _ in range(4):
-            d = self.distance(p)
-            g = np.stack([self.distance(p + .012 * e) - self.distance(p - .012 * e) for e in np.eye(3)], 1) / .024
-            slope = np.maximum((g ** 2).sum(1), .04)
-            p = p + g * (np.clip(gap - d, 0, .03) / slope)[:, None]
+            d, g = self.distance(p), self.slope(p)
+            p = p + g * (np.clip(gap - d, -hold, .03) / np.maximum((g ** 2).sum(1), .04))[:, None]
         return p
 
 
@@ -295,71 +372,6 @@ def sheet_faces(n_columns, n_rows, closed=False):
     return np.stack([a, b, b + 1, a + 1], 1)
 
 
-def mane(sampler, side, rng, n_columns=60, n_rows=ROWS, reach=.30):
-    """A mane falling to one side (`side` +1 left, -1 right): strands from the crest laid on the neck.
-    Returns (vertices, quads): `n_rows` vertices a strand, from its root to its tip."""
-    o, a, n = NECK_AXIS
-    t = np.linspace(.10, .93, n_columns)
-    top = _profile(NECK, t)[:, 0] + .012
-    yz = o + t[:, None] * a + top[:, None] * n
-    start = np.stack([np.full(n_columns, -.012 * side), yz[:, 0], yz[:, 1]], 1)
-    taper = np.interp(t, [.10, .22, .8, .93], [.45, 1., 1., .75])
-    wave = np.convolve(rng.normal(size=n_columns + 8), np.ones(3) / 3, 'same')[4:-4]
-    length = reach * taper * (1 + .16 * wave + .12 * rng.uniform(-1, 1, n_columns))
-    drift = .25 * np.convolve(rng.normal(size=n_columns + 8), np.ones(5) / 5, 'same')[4:-4]
-    rows, p = [], start
-    for j in range(n_rows):
-        u = j / (n_rows - 1)
-        rows.append(p)
-        step = np.zeros((n_columns, 3))
-        step[:, 0] = side * (.9 if u < .25 else .25)
-        step[:, 1] = .12 + drift
-        step[:, 2] = .45 if j == 0 else -1.0
-        step /= np.linalg.norm(step, axis=1, keepdims=True)
-        lift = .014 + .010 * rng.uniform(0, 1, n_columns)
-        p = sampler.push_out(p + step * (length / (n_rows - 1))[:, None], lift * (1 - .3 * u))
-    v = np.stack(rows, 1).reshape(-1, 3)
-    return v, sheet_faces(n_columns, n_rows)
-
-
-def forelock(sampler, rng, n_columns=12, n_rows=ROWS):
-    "Hair between the ears, falling on the forehead."
-    x = np.linspace(-.045, .045, n_columns)
-    p = np.stack([on_head(-.045, .075, xi) for xi in x])
-    p = sampler.push_out(p, .012)
-    down = np.array([0, *HEAD_AXIS[1]])
-    length = .19 * (1 - .5 * (np.abs(x) / .045) ** 2) * (1 + .2 * rng.uniform(-1, 1, n_columns))
-    rows = []
-    for j in range(n_rows):
-        rows.append(p)
-        p = sampler.push_out(p + down * (length / n_rows)[:, None] + np.array([1, 0, 0]) * (-x * .06)[:, None], .010 + .006 * rng.uniform(0, 1, n_columns))
-    return np.stack(rows, 1).reshape(-1, 3), sheet_faces(n_columns, n_rows)
-
-
-def tail(points, rng, n_around=18, n_along=TAIL_ROWS):
-    """The tail's hair: a bundle around the tail bones' line `points` (6,3), ragged at its end.
-    Returns (vertices, quads): `n_along` vertices a strand."""
-    extra = points[-1] + .10 * (points[-1] - points[-2]) / np.linalg.norm(points[-1] - points[-2])
-    knots = np.concatenate([points, extra[None]])
-    s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
-    angle = np.arange(n_around) * 2 * np.pi / n_around
-    reach = 1 - .22 * np.convolve(np.tile(rng.uniform(0, 1, n_around), 3), np.ones(2) / 2, 'same')[n_around:2 * n_around]
-    ridge = 1 + .16 * rng.normal(size=n_around).clip(-1.5, 1.5)
-    u = np.linspace(0, 1, n_along)
-    at = (s[-1] * (.02 + .98 * u))[None, :] * np.where(u > .5, 1 - (1 - reach[:, None]) * (u - .5) * 2, 1)
-    centre = np.stack([np.interp(at, s, knots[:, k]) for k in range(3)], -1)
-    for _ in range(3):                                                   # round the corners at the joints
-        centre[:, 1:-1] = .5 * centre[:, 1:-1] + .25 * (centre[:, 2:] + centre[:, :-2])
-    tangent = np.gradient(centre, axis=1)
-    tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True)
-    up = np.cross(tangent, [1., 0, 0])
-    radius = np.interp(u, [0, .08, .2, .4, .65, .85, 1], [.037, .040, .048, .068, .080, .062, .018])
-    blend = np.clip(u * 3, 0, 1)
-    r = radius * (1 + (ridge[:, None] - 1) * blend)
-    v = centre + r[..., None] * (np.cos(angle)[:, None, None] * np.array([.85, 0, 0]) + np.sin(angle)[:, None, None] * up * 1.05)
-    return v.reshape(-1, 3), sheet_faces(n_around, n_along, closed=True)
-
-
 def ball(centre, radius, n=10):
     "A small sphere of quads (poles as fans of thin quads)."
     th, ph = np.linspace(0, np.pi, n), np.arange(2 * n) * np.pi / n
@@ -367,20 +379,53 @@ def ball(centre, radius, n=10):
     return centre + radius * v.reshape(-1, 3), sheet_faces(2 * n, n, closed=True)
 
 
-def parts(skeleton):
-    """The horse at rest: {"body": (vertices (V,3) m, faces), "eyes": ..., "tail": ..., "mane": ...}. Always the same horse.
-
-    Body: some 20,000 triangles, closed. The hair's vertices come strand by strand, `ROWS` (mane) or `TAIL_ROWS` (tail) each from root to tip."""
-    rng = np.random.default_rng(7)
+def body():
+    """((vertices (V,3) m, triangles), Sampler): the skin without hair, some 22,000 triangles, closed; always the same horse."""
     values, origin = horse_field()
-    index = skeleton["names"].index
-    line = np.array([skeleton["head"][index(f"tail.00{k}")] for k in range(1, 6)] + [skeleton["tail"][index("tail.005")]])
-    line[0] += 0, -.03, .0
-    sampler = Sampler(values, origin, STEP)
-    return {"body": thinned(*surface_nets(values, origin, STEP)),
-            "eyes": joined(*[ball(on_head(*EYES[:2], side * EYES[2]), .021) for side in (1, -1)]),
-            "tail": tail(line, rng),
-            "mane": joined(mane(sampler, 1, rng), forelock(sampler, rng))}
+    return thinned(*surface_nets(values, origin, STEP)), Sampler(values, origin, STEP)
+
+
+def eyes():
+    return joined(*[ball(on_head(*EYES[:2], side * EYES[2]), EYE_RADIUS) for side in (1, -1)])
+
+
+def variations(vertices, triangles):
+    """{name: (V,3) m}: where the skin goes when a trait (a fat belly, a crest, a dished face ...) is there in full.
+
+    The skin is laid upon the standard horse's field and upon the changed one; the difference is the change, without the grain of the grids."""
+    plain = laid(vertices, Sampler(*horse_field(COARSE), COARSE))
+    out = {}
+    for name, change in VARIATIONS.items():
+        form = standard_form()
+        change(form)
+        out[name] = averaged(laid(vertices, Sampler(*horse_field(COARSE, form), COARSE)) - plain, triangles, n=4)
+    return out
+
+
+def laid(points, sampler, n=6):
+    """Points moved along the field's slope onto the surface."""
+    for _ in range(n):
+        d, g = sampler.distance(points), sampler.slope(points)
+        points = points - g * (np.clip(d, -.02, .02) / np.maximum((g ** 2).sum(1), .09))[:, None]
+    return points
+
+
+def averaged(values, triangles, n):
+    """Values at the vertices (V,k) averaged `n` times with those of the neighbours on the mesh."""
+    a, b = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]).T
+    count = np.maximum(np.bincount(a, minlength=len(values)), 1)[:, None]
+    for _ in range(n):
+        around = np.stack([np.bincount(a, column[b], len(values)) for column in values.T], 1)
+        values = .5 * values + .5 * around / count
+    return values
+
+
+def normals(vertices, triangles):
+    """(V,3) outward unit normals."""
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    face = np.cross(b - a, c - a)
+    out = np.stack([np.bincount(triangles.ravel(), np.repeat(face[:, k], 3), len(vertices)) for k in range(3)], 1)
+    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
 
 def joined(*meshes):
@@ -388,7 +433,7 @@ def joined(*meshes):
     return np.concatenate([v for v, _ in meshes]), np.concatenate([f + s for (_, f), s in zip(meshes, start)])
 
 
-def thinned(vertices, faces, n_triangles=20_000):
+def thinned(vertices, faces, n_triangles=22_000):
     """The skin smoothed and thinned by Blender, which keeps detail where the skin bends."""
     made = mesh_object(vertices, faces, "body")
     bpy.context.view_layer.objects.active = made
