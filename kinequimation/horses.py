@@ -85,7 +85,7 @@ def leg_factors(
     whole, elbow = _fall(HORSE_RIG, _FORELEG, np.ones(len(length))), np.clip(breed.elbow*rng.normal(1, .018), .48, .68)
     # `_fall` of the upper group ends where the lower begins
     up, down = (1 - elbow)*whole/_part(upper, length), elbow*whole/_part(lower, length)
-    return {n: v*(up if n in _UPPER else up**.35 if n == 'thigh' else down) for n, v in f.items()}
+    return {n: v*(up if n in _UPPER else .92 if n == 'thigh' else down) for n, v in f.items()}
 
 def _part(bones, length):
     "m, the share of the foreleg's height in `bones`."
@@ -124,7 +124,7 @@ def _level(base, length, size):
     matrix = np.array(a.matrix_local); matrix[:, :3, 3] += down
     return replace(a, head=a.head + down, tail=a.tail + down, matrix_local=matrix)
 
-# %% ../nbs/00b_horses.ipynb #00-018
+# %% ../nbs/00b_horses.ipynb #00-022
 COATS = ('bay', 'dark_bay', 'brown', 'black', 'chestnut', 'sorrel', 'liver_chestnut', 'grey', 'steel_grey', 'white', 'palomino', 'buckskin', 'dun', 'grullo', 'cremello')
 PATTERNS = ('dapple', 'roan', 'fleabitten', 'tobiano', 'overo', 'leopard', 'blanket', 'sooty')
 FACES = ('star', 'snip', 'stripe', 'blaze', 'bald')
@@ -140,7 +140,7 @@ def flesh(
     return dict(girth=breed.girth*(1 + .07*condition)*n(1, .03), belly=belly, muscle=breed.muscle*(1 + .05*condition)*n(1, .06), chest=n(1, .03),
                 neck_depth=breed.neck_depth*(1 + .09*condition)*n(1, .06), bone=breed.bone*n(1, .04), head=n(1, .04), dish=breed.dish + n(0, .3), dome=breed.dome*rng.uniform(.7, 1.1), condition=condition)
 
-# %% ../nbs/00b_horses.ipynb #00-021
+# %% ../nbs/00b_horses.ipynb #00-025
 def hair(
     breed: Breed,
     rng: np.random.Generator,
@@ -153,7 +153,7 @@ def hair(
                 tail=dict(length=breed.tail*rng.uniform(.75, 1.05), bulk=rng.uniform(.7, 1.15)*(1.15 if breed.mane == 'long' else 1)),
                 feather=rng.uniform(*breed.feather), fur=rng.uniform(*breed.fur))
 
-# %% ../nbs/00b_horses.ipynb #00-024
+# %% ../nbs/00b_horses.ipynb #00-028
 _COMMON = dict(zip(COATS, (.22, .08, .06, .08, .14, .06, .04, .10, .03, .03, .05, .04, .04, .015, .015)))
 _OFTEN = dict(arab=dict(grey=3., white=2.), thoroughbred=dict(bay=1.8, dark_bay=1.8, palomino=0, buckskin=0, dun=0, grullo=0, cremello=0), quarter=dict(sorrel=3., palomino=2., buckskin=2.),
               draft=dict(black=2., bay=1.3, dun=.3, grullo=0), shetland=dict(black=2., chestnut=1.3), cob=dict(black=2.))
@@ -163,7 +163,7 @@ _PIED = dict(tobiano=.4, overo=.2, leopard=.2, blanket=.2)
 
 def _drawn(rng, shares): names = list(shares); p = np.array([shares[k] for k in names]); return str(rng.choice(names, p=p/p.sum()))
 
-# %% ../nbs/00b_horses.ipynb #00-025
+# %% ../nbs/00b_horses.ipynb #00-029
 def coat(
     kind: str,
     rng: np.random.Generator,
@@ -179,7 +179,7 @@ def coat(
     mixed = dict(natural=.86, mixed=.10, black=.02, white=.02) if name not in ('chestnut', 'sorrel', 'liver_chestnut') else dict(natural=.62, flaxen=.32, mixed=.06)
     return dict(coat=name, pattern=pattern, markings=dict(face=face, legs=legs), hair=_drawn(rng, mixed))
 
-# %% ../nbs/00b_horses.ipynb #00-028
+# %% ../nbs/00b_horses.ipynb #00-032
 @dataclass(frozen=True, eq=False)
 class Horse:
     "One horse: its bones at rest and all that its skin needs to know."
