@@ -14,7 +14,7 @@ RUN_TIME = DATA | {'metrics', 'video', 'detect', 'lift', 'refine', 'retarget', '
 MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'},
     'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(),
-    'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'dataset': {'gait', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
+    'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'dataset': {'gait', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
     'detect': {'pose', 'video', 'skeleton'}, 'train_detector': {'detect', 'dataset', 'skeleton'},
     'lift': {'pose', 'camera', 'skeleton'}, 'train_lifter': {'lift', 'gait', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
     'refine': {'pose', 'camera', 'skeleton'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
