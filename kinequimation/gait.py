@@ -66,8 +66,8 @@ def footfall(
 # low = +1 the trunk is low over the standing leg, -1 it vaults over it; centre of the stance of fore and hind leg against where they stand at rest (m, + forward), before `_balance`; lift of fore and hind hoof (m); flex: the loins (degrees); roll and yaw (degrees); neck and head: mean (degrees, + down), swing (degrees); tail: how raised (0..1).
 _LOOK = dict(
     stand=dict(k=1, travel=(0, 0), late=(0, 0, 0), low=1, lift=(0, 0), flex=0, roll=0, yaw=0, neck=(8, 0), head=(2, 0), tail=0., heel=0, peak=(0, 0), fold=1.6, centre=(0, 0)),
-    walk=dict(k=2, travel=(.037, .12), late=(-.12, -.02, .0), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 8), head=(6, 2), tail=.02, heel=50, peak=(82, 46), fold=1.8, centre=(-.038, -.03)),
-    trot=dict(k=2, travel=(.076, .07), late=(-.035, -.035, -.03), low=1, lift=(.13, .08), flex=1., roll=1.5, yaw=1.5, neck=(2, -1.5), head=(2, -1), tail=.3, heel=57, peak=(96, 50), fold=1.9, centre=(-.042, -.04)),
+    walk=dict(k=2, travel=(.037, .12), late=(-.12, -.01, -.02), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 9.3), head=(6, 2), tail=.02, heel=50, peak=(82, 46), fold=1.8, centre=(-.038, -.03)),
+    trot=dict(k=2, travel=(.076, .07), late=(-.035, -.04, 0), low=1, lift=(.13, .08), flex=1., roll=1.5, yaw=1.5, neck=(2, -2.8), head=(2, -1), tail=.3, heel=57, peak=(96, 50), fold=1.9, centre=(-.042, -.04)),
     canter=dict(k=1, travel=(.135, .135), late=(-.03, .05, 0), low=1, lift=(.21, .14), flex=5., roll=1.5, yaw=1.5, neck=(8, -3), head=(6, 2), tail=.45, heel=58, peak=(96, 56), fold=1.9, centre=(-.09, -.09)),
     gallop=dict(k=1, travel=(.10, .12), late=(0, 0, 0), low=1, lift=(.34, .23), flex=7., roll=1.5, yaw=1.5, neck=(22, -6), head=(-6, 2), tail=.75, heel=58, peak=(110, 56), fold=1.85, centre=(-.06, -.06)))
 

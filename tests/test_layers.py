@@ -14,12 +14,12 @@ RUN_TIME = DATA | {'metrics', 'video', 'detect', 'lift', 'refine', 'retarget', '
 MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'},
     'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(),
-    'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'dataset': {'gait', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
+    'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'real_horse': {'gait', 'skeleton', 'pose'}, 'dataset': {'gait', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
     'detect': {'pose', 'video', 'skeleton'}, 'train_detector': {'detect', 'dataset', 'skeleton'},
     'lift': {'pose', 'camera', 'skeleton'}, 'train_lifter': {'lift', 'gait', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
     'refine': {'pose', 'camera', 'skeleton'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
     'blender': {'retarget', 'clip', 'skeleton'}, 'player': {'detect', 'pose', 'video', 'skeleton'},
-    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'gait', 'horses', 'dataset', 'train_detector', 'train_lifter', 'pipeline'},
+    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'gait', 'real_horse', 'horses', 'dataset', 'train_detector', 'train_lifter', 'pipeline'},
 }
 MAY_IMPORT['cli'] = set(MAY_IMPORT) - {'player'}
 
