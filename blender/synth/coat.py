@@ -7,7 +7,7 @@ of the legs reaches. Every part draws from a stream of its own, so that another 
 import numpy as np
 
 from . import shape
-from .horse import EYES, MANE, TAIL
+from .horse import BODY, EYES, MANE, TAIL
 
 # The words of a look, which the library draws among (horses.py has the same lists; a test compares them).
 COATS = {  # linear RGB of the trunk
@@ -23,7 +23,6 @@ BLACK, WHITE, PINK = np.array([.013, .011, .010]), np.array([.70, .68, .64]), np
 SKIN, HORN, PALE_HORN, FLAXEN = np.array([.028, .024, .024]), np.array([.030, .026, .023]), np.array([.34, .26, .18]), np.array([.58, .42, .22])
 POINTS = {"bay", "dark_bay", "brown", "buckskin", "dun", "grullo"}  # black legs, mane, tail and rims of the ears
 GREYS, PALE = {"grey", "steel_grey", "white"}, {"white", "cremello"}
-NOSTRIL = (.556, .030, .058)  # along, out of and to the side of the head's axes
 N_WAVES = 10
 
 
@@ -38,7 +37,7 @@ def coat_colours(horse, look):
     at, part = horse["vertices"], horse["part"]
     skin = Skin(at, normals(at, horse["triangles"]))
     draw = lambda k: np.random.default_rng([int(look.get("seed", 0)), k])
-    base = np.array(COATS[coat]) * np.exp(draw(0).normal(0, .16)) * draw(1).normal(1, .035, 3)
+    base = np.array(COATS[coat]) * np.exp(draw(0).normal(0, .30 if coat == "grey" else .16)) * draw(1).normal(1, .035 if coat not in GREYS else .012, 3)
     colours = trunk(skin, base, coat, draw(2))
     colours = points(skin, colours, coat, draw(3), foal=look.get("kind") == "foal")
     colours = mottled(skin, colours, base, coat, pattern, draw(4))
@@ -47,7 +46,7 @@ def coat_colours(horse, look):
     blaze = white_face(skin, "bald" if pattern == "overo" else face, draw(7))
     colours = mix(mix(colours, WHITE * draw(8).uniform(.85, 1.1), np.maximum(np.maximum(white * (1 - spots), legs), blaze)), colours, 0)
     pale = np.maximum(np.maximum(white, legs), 1.0 * (coat == "cremello"))
-    colours = hooves(skin, colours, pale, striped=pattern in ("leopard", "blanket"), rng=draw(9))
+    colours = np.where((part == BODY)[:, None], hooves(skin, colours, pale, striped=pattern in ("leopard", "blanket"), rng=draw(9)), colours)
     colours = naked_skin(skin, colours, np.maximum(blaze, 1.0 * (coat == "cremello")), coat, pattern, draw(10))
     colours = grown(horse, colours, hair_colour(base, coat, hair, draw(11)), white * (1 - spots), hair == "mixed" or pattern == "roan", draw(12))
     colours = dirty(skin, colours, dirt, draw(13)) * shade(skin)[:, None]
@@ -274,7 +273,7 @@ def naked_skin(skin, colours, pink, coat, pattern, rng):
     """Muzzle, nostrils, mouth, the eyes' rims, the insides of ears and thighs."""
     muzzle = skin.head * soft(skin.along - .555 - .03 * lumps(skin.at, rng, 12), .07)
     rim = np.sqrt((skin.along - shape.EYES[0]) ** 2 + (skin.out - shape.EYES[1]) ** 2 + (np.abs(skin.side) - shape.EYES[2] - .008) ** 2)
-    nostril = np.sqrt((.8 * (skin.along - NOSTRIL[0])) ** 2 + (skin.out - NOSTRIL[1]) ** 2 + (np.abs(skin.side) - NOSTRIL[2]) ** 2)
+    nostril = np.sqrt((.8 * (skin.along - shape.NOSTRIL[0])) ** 2 + (skin.out - shape.NOSTRIL[1]) ** 2 + (np.abs(skin.side) - shape.NOSTRIL[2]) ** 2)
     bare = np.maximum(muzzle * rng.uniform(.45, .85), .8 * skin.head * soft(.040 - rim, .02))
     flesh = mix(np.tile(SKIN * rng.uniform(.8, 2.), (len(bare), 1)), PINK, np.clip(pink, 0, 1))
     if pattern in ("leopard", "blanket"):
@@ -282,7 +281,7 @@ def naked_skin(skin, colours, pink, coat, pattern, rng):
     colours = mix(colours, flesh, bare)
     colours = mix(colours, colours * .25, skin.head * soft(.034 - rim, .014))
     colours = mix(colours, colours * .12, skin.head * soft(.022 - nostril, .012))
-    mouth = skin.head * (skin.along > .56) * soft(.008 - np.abs(skin.out + .038), .008)
+    mouth = skin.head * (skin.along > .56) * soft(.008 - np.abs(skin.out - shape.MOUTH), .008)
     colours = mix(colours, colours * .4, mouth)
     inside = skin.head * (skin.z > 1.87) * soft(-skin.normal[:, 1] - .25, .5) * (np.abs(skin.x) > .05)
     colours = mix(colours, colours * .5, inside)
@@ -311,16 +310,13 @@ def hair_colour(base, coat, hair, rng):
 
 def grown(horse, colours, hair, white, mixed, rng):
     """Mane and tail strand by strand; a strand that grows from white skin is white."""
-    for kind, rows in ((TAIL, 26), (MANE, 9)):
+    for kind in (TAIL, MANE):
         mine = np.flatnonzero(horse["part"] == kind)
-        if len(mine) == 0:
-            continue
-        strand = horse["strand"][mine] if "strand" in horse else np.arange(len(mine)) // rows
-        _, first, strand = np.unique(strand, return_index=True, return_inverse=True)
+        _, first, strand = np.unique(horse["strand"][mine], return_index=True, return_inverse=True)
         tone = np.exp(rng.normal(0, .28, len(first)))[:, None] * hair
         if mixed:
             tone = mix(tone, WHITE * .8, rng.random(len(first)) * .8)
-        tone = mix(tone, WHITE * .9, np.round(white[mine[first]]))
+        tone = mix(tone, WHITE * .9, np.round(white[horse["under"][mine[first]]]))
         fade = np.exp(rng.normal(0, .10, len(mine)))[:, None]
         colours[mine] = tone[strand] * fade
     return colours

@@ -17,7 +17,7 @@ SEATS = {  # for a rider of 1.70 m, in the saddle's axes (m; forward is -Y): how
     "hunt": dict(lift=.01, back=.0, lean=.30, thigh=(.10, -.70, -.62), shin=(-.08, .40, -.92), hand=(.065, -.42, .20)),
     "two_point": dict(lift=.12, back=.06, lean=.85, thigh=(.10, -.70, -.66), shin=(-.08, .48, -.88), hand=(.075, -.58, .18)),
     "jockey": dict(lift=.24, back=.12, lean=1.22, thigh=(.10, -.82, -.52), shin=(-.06, .66, -.75), hand=(.085, -.62, .15)),
-    "western": dict(lift=.0, back=.04, lean=-.06, thigh=(.10, -.54, -.78), shin=(-.08, .06, -1.), hand=(.03, -.30, .25)),
+    "western": dict(lift=.0, back=.04, lean=-.06, thigh=(.10, -.54, -.78), shin=(-.08, .06, -1.), hand=(.01, -.30, .27)),
     "bareback": dict(lift=-.02, back=.0, lean=.10, thigh=(.10, -.60, -.70), shin=(-.08, .26, -.96), hand=(.065, -.40, .14))}
 SADDLES = ("english", "dressage", "racing", "western")
 HEADGEAR, COVERS, LEGWEAR, HEADWEAR = ("halter", "bridle"), ("rug", "sheet"), ("bandages", "boots", "bells"), ("helmet", "cap", "hat", "none")
@@ -95,7 +95,20 @@ def listed(colour):
 
 
 def unit(v):
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+    return v / np.maximum(np.sqrt((v * v).sum(-1, keepdims=True)), 1e-9)
+
+
+def cross(a, b):
+    """np.cross, without what it spends on small arrays: there are hundreds a frame."""
+    return a[..., (1, 2, 0)] * b[..., (2, 0, 1)] - a[..., (2, 0, 1)] * b[..., (1, 2, 0)]
+
+
+def slope(points):
+    """(n,...) the differences of neighbours along the first axis, which is all of np.gradient that is needed for a direction."""
+    out = np.empty_like(points)
+    np.subtract(points[2:], points[:-2], out=out[1:-1])
+    out[0], out[-1] = 2 * (points[1] - points[0]), 2 * (points[-1] - points[-2])
+    return out
 
 
 class Sheet:
@@ -117,8 +130,8 @@ class Sheet:
         if self.closed:
             along = np.roll(base, -1, 0) - np.roll(base, 1, 0)
         else:
-            along = np.gradient(base, axis=0)
-        return unit(np.cross(along, np.gradient(base, axis=1)))
+            along = slope(base)
+        return unit(cross(along, slope(base.swapaxes(0, 1)).swapaxes(0, 1)))
 
     def placed(self, vertices):
         base = self.on_skin(vertices)
@@ -160,7 +173,7 @@ class Anchors:
 
     def out(self, vertices):
         a, b, c = np.moveaxis(vertices[self.corners], 1, 0)
-        return self.sign * unit(np.cross(b - a, c - a))
+        return self.sign * unit(cross(b - a, c - a))
 
     def placed(self, vertices):
         return np.einsum("pk,pkx->px", self.shares, vertices[self.corners]) + self.off * self.out(vertices)
@@ -237,7 +250,7 @@ def saddle(horse, kind, leather, size):
     return over_back(horse, front, back, reach, offset, colour, n=24, m=33)
 
 
-def girth(horse, y, width, colour, whole=False, offset=.014):
+def girth(horse, y, width, colour, whole=False, offset=.016):
     """A band around the barrel: all of it, or what is below the flaps."""
     angle = np.linspace(-np.pi, np.pi, 41)[:-1] if whole else np.linspace(1.1, 2 * np.pi - 1.1, 27)
     at = np.array(y) + np.linspace(-.5, .5, 4) * width
@@ -335,7 +348,7 @@ def cheek(horse, side, path, width, colour):
     path = np.array(path, float)
     t = np.linspace(0, len(path) - 1, 14)
     line = np.stack([np.interp(t, np.arange(len(path)), path[:, k]) for k in (0, 1)], 1)
-    across = unit(np.gradient(line, axis=0)) @ np.array([[0, 1.], [-1, 0]])
+    across = unit(slope(line)) @ np.array([[0, 1.], [-1, 0]])
     at = line[:, None] + np.array([-.5, .5])[:, None] * width * across[:, None]
     start = np.stack([shape.on_head(*p) for p in at.reshape(-1, 2)]).reshape(14, 2, 3)
     return Sheet(horse, start, np.array([side, 0, 0.]), .006, colour)
@@ -386,10 +399,10 @@ class Tube:
 
     def placed(self, frame):
         centres = self.line(frame)
-        along = unit(np.gradient(centres, axis=0))
+        along = unit(slope(centres))
         wide = self.wide(frame) if callable(self.wide) else np.asarray(self.wide)
-        deep = unit(np.cross(along, wide))
-        wide = np.cross(deep, along)
+        deep = unit(cross(along, wide))
+        wide = cross(deep, along)
         return centres + self.circle[:, :1, None] * (self.radii[:, :1] * wide) + self.circle[:, 1:, None] * (self.radii[:, 1:] * deep)
 
     def faces(self):
@@ -430,7 +443,7 @@ class Flesh:
     def see(self, vertices):
         self.at = vertices[self.index].astype(np.float32)
         a, b, c = self.at[self.triangles[:, 0]], self.at[self.triangles[:, 1]], self.at[self.triangles[:, 2]]
-        face = np.cross(b - a, c - a)
+        face = cross(b - a, c - a)
         corner, n = self.triangles.T.ravel(), len(self.at)
         self.out = unit(np.stack([np.bincount(corner, np.tile(face[:, k], 3), n) for k in range(3)], 1)).astype(np.float32)
         self.squared = (self.at ** 2).sum(1)
@@ -593,7 +606,7 @@ class Handler(Figure):
         s, j = self.size, self.joints
         withers, croup = matrices[self.withers, :3, 3], matrices[self.croup, :3, 3]
         ahead = unit((withers - croup) * (1, 1, 0))
-        side = np.cross(ahead, UP)
+        side = cross(ahead, UP)
         step = np.sin(2 * np.pi * (withers @ ahead) / (1.5 * s))
         hips = withers * (1, 1, 0) + ahead * .45 * self.tack.size - side * (.80 + .1 * self.tack.size) + UP * .90 * s
         j["side"], j["up"] = side, UP
@@ -616,7 +629,7 @@ class Tack:
     """
 
     def __init__(self, horse, rest, skeleton, look_of_tack):
-        self.horse, self.rest, self.skeleton, self.objects, self.pieces, self.rider, self.handler = horse, rest, skeleton, [], [], None, None
+        self.horse, self.rest, self.skeleton, self.objects, self.pieces, self.people, self.rider, self.handler = horse, rest, skeleton, [], [], [], None, None
         if not look_of_tack:
             return
         self.look = dict(headgear=None, saddle=None, pad=None, cover=None, surcingle=False, breast=False, legs=None, mask=False, rope=False, rider=None, handler=None, seed=0) | look_of_tack
@@ -627,7 +640,8 @@ class Tack:
         if self.look["handler"]:
             self.handler = Handler(self, self.look["handler"])
             self.handler.see(skeleton["matrix_local"])
-            self.pieces += self.handler.tubes()
+            self.people += self.handler.tubes()
+        self.pieces += self.people
         self.add_ropes()
         if self.pieces:
             self.build()
@@ -639,11 +653,11 @@ class Tack:
         if look["cover"]:
             self.pieces.append(rug(horse, look["cover"], colours))
         if look["surcingle"]:
-            self.pieces.append(girth(horse, -.36, .10, colours["trim"], whole=True, offset=.034 if look["cover"] else .010))
+            self.pieces.append(girth(horse, -.31, .10, colours["trim"], whole=True, offset=.034 if look["cover"] else .012))
         if look["pad"]:
             self.pieces.append(pad(horse, look["pad"], colours))
         if look["saddle"]:
-            self.pieces += [saddle(horse, look["saddle"], leather, self.size), girth(horse, -.37, .07, leather if look["saddle"] != "western" else colours["trim"])]
+            self.pieces += [saddle(horse, look["saddle"], leather, self.size), girth(horse, -.335, .07, leather if look["saddle"] != "western" else colours["trim"])]
         if look["breast"]:
             self.pieces.append(breast_strap(horse, leather))
         if look["legs"]:
@@ -663,7 +677,7 @@ class Tack:
         self.sit(self.rest, self.skeleton["matrix_local"])
         self.rider = Rider(self, self.look["rider"])
         self.rider.see()
-        self.pieces += self.rider.tubes()
+        self.people += self.rider.tubes()
 
     def sit(self, vertices, matrices):
         """Where the saddle is: turned with the bone under it, on the skin over it."""
@@ -706,7 +720,9 @@ class Tack:
             t = np.linspace(0, 1, 20)[:, None]
             points = bit.placed(v) * (1 - t) + hand * t - 4 * slack * t * (1 - t) * UP
             push = np.pad(self.flesh.pushed(points[7:-1], np.full(12, .014)), ((7, 1), (0, 0)))  # the first third is beside the head
-            return points + np.stack([np.convolve(np.pad(push[:, k], 2), [.1, .2, .4, .2, .1], "valid") for k in range(3)], 1)
+            points += np.stack([np.convolve(np.pad(push[:, k], 2), [.1, .2, .4, .2, .1], "valid") for k in range(3)], 1)
+            points[7:-1] += self.flesh.pushed(points[7:-1], np.full(12, .010))
+            return points
         return line
 
     def stirrup(self, side, leather):
@@ -721,7 +737,7 @@ class Tack:
             if self.rider:
                 feet = self.rider.joints["foot", side]
                 return feet[3], feet[4] - feet[2]
-            return hung.placed(v)[3] - np.array([0, 0, .05]), np.cross(hung.out(v)[3], UP) + hung.out(v)[3]
+            return hung.placed(v)[3] - np.array([0, 0, .05]), cross(hung.out(v)[3], UP) + hung.out(v)[3]
 
         def strap(v):
             top = hung.placed(v)
@@ -736,7 +752,7 @@ class Tack:
         def iron(v):
             middle, way = foot(v)
             up = unit(UP - (UP @ unit(way)) * unit(way))
-            return middle + .012 * up + .062 * (np.cos(around) * up + np.sin(around) * np.cross(unit(way), up))
+            return middle + .012 * up + .062 * (np.cos(around) * up + np.sin(around) * cross(unit(way), up))
         strong = .05 if self.look["saddle"] == "western" else .013
         return [Tube(strap, np.full((14, 2), (strong * .9 if strong < .02 else .022, .004)), leather, (0, 1., 0), 5), Tube(iron, np.full(15, .007 if strong < .02 else .014), METAL if strong < .02 else leather, (.2, 1., .1), 5)]
 
@@ -800,4 +816,4 @@ class Tack:
             bpy.data.meshes.remove(mesh)
             for paint in paints:
                 bpy.data.materials.remove(paint)
-        self.objects, self.pieces, self.rider, self.handler = [], [], None, None
+        self.objects, self.pieces, self.people, self.rider, self.handler = [], [], [], None, None
