@@ -49,7 +49,7 @@ BREEDS = dict(
     draft=Breed(.10, (1.60, 1.90), body=1.05, elbow=.53, head=.405, neck=.41, girth=1.20, bone=1.27, muscle=1.14, neck_depth=1.22, dish=-.5, feather=(.1, 1.), fur=(.1, .5), mane='long', tail=.8, cannon=.97, row=(.2, .8)),
     pony=Breed(.10, (1.12, 1.48), body=1.04, elbow=.53, head=.40, neck=.405, girth=1.08, bone=1.02, neck_depth=1.06, ear=.88, dish=.15, feather=(0, .3), fur=(.1, .8), mane='long', tail=1., cannon=.96),
     shetland=Breed(.05, (1.00, 1.12), body=1.09, elbow=.50, head=.43, neck=.40, girth=1.22, bone=1.16, neck_depth=1.18, ear=.78, feather=(.1, .5), fur=(.3, 1.), mane='long', tail=1.05, cannon=.92, row=(.2, .8)),
-    foal=Breed(.07, (1.00, 1.28), body=.80, elbow=.645, head=.355, neck=.35, girth=.80, bone=.92, muscle=.85, neck_depth=.80, dish=.25, dome=1., cannon=1.10, ear=1.12, feather=(0, 0), fur=(.2, .7), mane='upright', tail=.35, row=(.6, 1.)))
+    foal=Breed(.07, (1.00, 1.28), body=.80, elbow=.645, head=.355, neck=.35, girth=.80, bone=.92, muscle=.85, neck_depth=.80, dish=.25, dome=1., cannon=1.10, ear=1.12, feather=(0, 0), fur=(.2, .7), mane='upright', tail=.45, row=(.6, 1.)))
 KINDS = tuple(BREEDS)
 
 # %% ../nbs/00b_horses.ipynb #00-010
@@ -150,13 +150,13 @@ def hair(
     length = {'roached': (.04, .10), 'upright': (.12, .25), 'short': (.30, .55), 'long': (.6, 1.)}[style]
     side = 0 if style == 'long' and rng.random() < .2 else int(rng.choice([-1, 1], p=[.65, .35]))
     return dict(mane=dict(style=style, length=rng.uniform(*length), side=side, forelock=bool(style != 'roached' and rng.random() < .9)),
-                tail=dict(length=breed.tail*rng.uniform(.75, 1.05), bulk=rng.uniform(.7, 1.15)*(1.15 if breed.mane == 'long' else 1)),
+                tail=dict(length=breed.tail*rng.uniform(.75, 1.05), bulk=rng.uniform(.7, 1.15)*dict(long=1.15, upright=1.4).get(breed.mane, 1)),
                 feather=rng.uniform(*breed.feather), fur=rng.uniform(*breed.fur))
 
 # %% ../nbs/00b_horses.ipynb #00-028
 _COMMON = dict(zip(COATS, (.22, .08, .06, .08, .14, .06, .04, .10, .03, .03, .05, .04, .04, .015, .015)))
 _OFTEN = dict(arab=dict(grey=3., white=2.), thoroughbred=dict(bay=1.8, dark_bay=1.8, palomino=0, buckskin=0, dun=0, grullo=0, cremello=0), quarter=dict(sorrel=3., palomino=2., buckskin=2.),
-              draft=dict(black=2., bay=1.3, dun=.3, grullo=0), shetland=dict(black=2., chestnut=1.3), cob=dict(black=2.))
+              draft=dict(black=2., bay=1.3, dun=.3, grullo=0), shetland=dict(black=2., chestnut=1.3), cob=dict(black=2.), foal=dict(grey=.2, white=0, steel_grey=.5))
 _WEARS = dict(grey=dict(dapple=.5, fleabitten=.2), steel_grey=dict(dapple=.6), white=dict(fleabitten=.2), palomino=dict(dapple=.1, sooty=.15), bay=dict(sooty=.15, dapple=.05, roan=.06), buckskin=dict(sooty=.25),
               black=dict(roan=.08), chestnut=dict(roan=.08, sooty=.08), dun=dict(roan=.06))
 _PIED = dict(tobiano=.4, overo=.2, leopard=.2, blanket=.2)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .shape import FORE, HEAD_AXIS, HIND, NECK, NECK_AXIS, ROWS, TAIL_ROWS, _profile, joined, on_head, sheet_faces
 
-FEATHER_ROWS, FEATHER_LOCKS = 5, 11  # rows of a strand, locks of a skirt
+FEATHER_ROWS, FEATHER_LOCKS = 5, 9  # rows of a strand, locks of a skirt
 LOCKS, IN_LOCK = 44, 4  # locks of the mane on one side of the neck, strands of each
 TUFTS = 8               # locks of the forelock
 MANE_REACH = .42        # m
@@ -99,7 +99,7 @@ def feathers(sampler, rng):
     made = []
     for table in (FORE, HIND):
         for side in (1, -1):
-            for k, (z, wide, long) in enumerate(((.36, 70, .10), (.29, 85, .13), (.23, 105, .15), (.17, 140, .13), (.12, 165, .095))):
+            for k, (z, wide, long) in enumerate(((.37, 65, .09), (.32, 75, .11), (.27, 90, .13), (.22, 110, .14), (.175, 135, .13), (.13, 165, .11))):
                 made.append(_skirt(sampler, table, side, z, np.radians(wide), long, k, rng))
     return joined(*made)
 

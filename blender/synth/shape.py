@@ -4,12 +4,13 @@
 A distance field joins forms without the pits and lumps of welded meshes: a smooth minimum gives flesh where
 two muscles meet. Axes are Blender's: the horse faces -Y, its left is +X, Z is up, the ground is z = 0, metres.
 Everything is modelled for x >= 0 and mirrored."""
+import bmesh
 import bpy
 import numpy as np
 
 ROWS, TAIL_ROWS = 9, 26  # vertices of a strand of the mane, of the tail
 STEP, COARSE = .009, .016  # metres a voxel of the skin; of the fields between which it changes its form
-EYES, EYE_RADIUS = (.168, .067, .075), .0255  # an eyeball's centre: along, out of, and to the side of the head's axes (`on_head`)
+EYES, EYE_RADIUS = (.168, .066, .0715), .0255  # an eyeball's centre: along, out of, and to the side of the head's axes (`on_head`)
 NOSTRIL, MOUTH = (.556, .028, .060), -.040  # where the nostril is (along, out, side); how far out the line of the lips is
 LOW, HIGH = np.array([-.43, -1.80, -.03]), np.array([.43, 1.10, 2.10])
 
@@ -81,15 +82,15 @@ def _belly(form):
 def _lean(form):
     """Hollow flanks, a sharp croup and points of the hip, flat quarters, a thin neck."""
     y = form["trunk"][:, 0]
-    form["trunk"][:, 3] -= .055 * bump(y, .34, .17) + .022 * bump(y, .75, .25) + .014 * bump(y, -.25, .25)
+    form["trunk"][:, 3] -= .080 * bump(y, .34, .17) + .030 * bump(y, .75, .25) + .026 * bump(y, -.25, .25)
     form["trunk"][:, 4] -= .25 * bump(y, .4, .5)
     form["trunk"][:, 2] += .045 * bump(y, .30, .25)
     form["neck"][:, 1] -= .022 * bump(form["neck"][:, 0], .45, .3)
     form["neck"][:, 3] -= .016
     form["hind"][:, 3] -= .014 * bump(form["hind"][:, 0], 1.15, .3)
     for name in ("hamstring", "gluteus", "quadriceps"):
-        form["cones"][name] = tuple((*end[:3], end[3] * .90) for end in form["cones"][name])
-    form["cones"]["hip"] = ((.205, .430, 1.485, .030), (.160, .50, 1.50, .035))
+        form["cones"][name] = tuple((*end[:3], end[3] * .86) for end in form["cones"][name])
+    form["cones"]["hip"] = ((.222, .430, 1.480, .034), (.160, .50, 1.50, .040))
 
 
 def _muscle(form):
@@ -175,7 +176,7 @@ class Field:
         return (rho - 1) * sum(radii) / len(radii)
 
     def trunk(self, table, k):
-        sl, x, y, z = self._window((0, table[:, 0].min(), .70), (.40, table[:, 0].max(), 1.75), .06)
+        sl, x, y, z = self._window((0, table[:, 0].min(), .70), (.40, table[:, 0].max(), 1.75), k + .06)
         p = _profile(table, y[0, :, 0])
         top, bottom, width, power = (p[None, :, i, None] for i in range(4))
         centre = bottom + .47 * (top - bottom)                          # a barrel is widest below its middle
@@ -188,7 +189,7 @@ class Field:
 
     def median_loft(self, table, axis, k, low, high):
         origin, along, normal = axis
-        sl, x, y, z = self._window(low, high, .04)
+        sl, x, y, z = self._window(low, high, k + .02)
         t = (y - origin[0]) * along[0] + (z - origin[1]) * along[1]
         n = (y - origin[0]) * normal[0] + (z - origin[1]) * normal[1]
         p = _profile(table, t[0])
@@ -203,7 +204,7 @@ class Field:
 
     def leg(self, table, k, floor=False, power=2.0):
         sl, x, y, z = self._window((table[:, 1].min() - .12, table[:, 2].min() - .25, table[:, 0].min()),
-                                   (table[:, 1].max() + .12, table[:, 2].max() + .25, table[:, 0].max()), .03)
+                                   (table[:, 1].max() + .12, table[:, 2].max() + .25, table[:, 0].max()), k + .02)
         p = _profile(table, z[0, 0])
         cx, cy, hx, hy = (p[None, None, :, i] for i in range(4))
         rho = ((np.abs(x - cx) / hx) ** power + (np.abs(y - cy) / hy) ** power) ** (1 / power)
@@ -215,7 +216,7 @@ class Field:
     def cone(self, a, b, k, cut=False):
         a, b = np.array(a), np.array(b)
         r = max(a[3], b[3])
-        sl, x, y, z = self._window(np.minimum(a, b)[:3] - r, np.maximum(a, b)[:3] + r, .06)
+        sl, x, y, z = self._window(np.minimum(a, b)[:3] - r, np.maximum(a, b)[:3] + r, k + .02)  # farther out a smooth union changes nothing
         ab = (b - a)[:3]
         t = np.clip(((x - a[0]) * ab[0] + (y - a[1]) * ab[1] + (z - a[2]) * ab[2]) / (ab @ ab), 0, 1)
         q = np.sqrt((x - a[0] - t * ab[0]) ** 2 + (y - a[1] - t * ab[1]) ** 2 + (z - a[2] - t * ab[2]) ** 2)
@@ -224,7 +225,7 @@ class Field:
     def ellipsoid(self, centre, axes, radii, k, cut=False):
         "`axes`: rows are the ellipsoid's unit axes."
         c, A, r = np.array(centre), np.array(axes, float), np.array(radii)
-        sl, x, y, z = self._window(c - r.max(), c + r.max(), .05)
+        sl, x, y, z = self._window(c - r.max(), c + r.max(), k + .02)
         u = [((x - c[0]) * A[i, 0] + (y - c[1]) * A[i, 1] + (z - c[2]) * A[i, 2]) / r[i] for i in range(3)]
         self._join(sl, ((np.sqrt(u[0]**2 + u[1]**2 + u[2]**2) - 1) * r.min()).astype(np.float32), k, cut)
 
@@ -267,9 +268,9 @@ def _face(field):
     across = (np.array([0, *HEAD_AXIS[1]]), np.array([0, *HEAD_AXIS[2]]), np.array([1., 0, 0]))
     field.cone((*on_head(.205, -.085, .062), .050), (*on_head(.215, -.110, .050), .075), .03)  # jaw disc
     field.cone((*on_head(.20, .035, .078), .020), (*on_head(.33, -.005, .060), .012), .025)    # facial crest
-    field.ellipsoid(on_head(.150, .070, .060), np.eye(3), (.034, .045, .036), .035)            # brow
-    field.cone((*on_head(.138, .074, .078), .013), (*on_head(.194, .085, .077), .012), .012)   # upper lid
-    field.cone((*on_head(.145, .046, .084), .012), (*on_head(.196, .050, .082), .011), .012)   # lower lid
+    field.ellipsoid(on_head(.160, .062, .052), np.eye(3), (.036, .058, .056), .035)            # brow
+    field.cone((*on_head(.140, .078, .076), .010), (*on_head(.194, .087, .074), .010), .014)   # upper lid
+    field.cone((*on_head(.145, .046, .080), .010), (*on_head(.196, .050, .078), .009), .014)   # lower lid
     x, y, z = EYES
     field.ellipsoid(on_head(x, y, z + .030), across, (.030, .0155, .026), .006, cut=True)      # the opening between the lids
     field.cone((*on_head(.530, .020, .036), .024), (*on_head(.585, .010, .032), .028), .02)    # nostril's flare
@@ -380,9 +381,11 @@ def ball(centre, radius, n=10):
 
 
 def body():
-    """((vertices (V,3) m, triangles), Sampler): the skin without hair, some 22,000 triangles, closed; always the same horse."""
+    """((vertices (V,3) m, triangles), Sampler): the skin without hair, some 28,000 triangles, closed; always the same horse."""
     values, origin = horse_field()
-    return thinned(*surface_nets(values, origin, STEP)), Sampler(values, origin, STEP)
+    sampler = Sampler(values, origin, STEP)
+    vertices, triangles = thinned(*surface_nets(values, origin, STEP))
+    return (averaged(laid(vertices, sampler, n=2), triangles, n=1), triangles), sampler
 
 
 def eyes():
@@ -433,8 +436,8 @@ def joined(*meshes):
     return np.concatenate([v for v, _ in meshes]), np.concatenate([f + s for (_, f), s in zip(meshes, start)])
 
 
-def thinned(vertices, faces, n_triangles=22_000):
-    """The skin smoothed and thinned by Blender, which keeps detail where the skin bends."""
+def thinned(vertices, faces, n_triangles=15_000, longest=.045):
+    """The skin smoothed and thinned by Blender, which keeps detail where the skin bends; edges longer than `longest` (m) are then halved, since coats are painted on vertices."""
     made = mesh_object(vertices, faces, "body")
     bpy.context.view_layer.objects.active = made
     smooth = made.modifiers.new("smooth", "SMOOTH")
@@ -442,11 +445,16 @@ def thinned(vertices, faces, n_triangles=22_000):
     made.modifiers.new("thin", "DECIMATE").ratio = n_triangles / (2 * len(faces))
     for modifier in list(made.modifiers):
         bpy.ops.object.modifier_apply(modifier=modifier.name)
-    out = np.empty(len(made.data.vertices) * 3, np.float32)
-    made.data.vertices.foreach_get("co", out)
-    corners = [tuple(p.vertices) for p in made.data.polygons]
+    mesh = bmesh.new()
+    mesh.from_mesh(made.data)
+    for _ in range(2):
+        bmesh.ops.subdivide_edges(mesh, edges=[e for e in mesh.edges if e.calc_length() > longest], cuts=1)
+        bmesh.ops.triangulate(mesh, faces=mesh.faces)
+    mesh.verts.index_update()
+    out, corners = np.array([v.co for v in mesh.verts], float), np.array([[v.index for v in f.verts] for f in mesh.faces])
+    mesh.free()
     bpy.data.objects.remove(made, do_unlink=True)
-    return out.reshape(-1, 3).astype(float), np.array([c[:1] + c[k:k + 2] for c in corners for k in range(1, len(c) - 1)])
+    return out, corners
 
 
 def mesh_object(vertices, faces, name):
