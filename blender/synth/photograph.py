@@ -23,8 +23,8 @@ def draw_photo(rng):
     return dict(
         blur=round(u(.35, 1.1), 2) if often(.35) else 0.0, ev=round(float(np.clip(n(0, .45), -1.3, 1.2)), 2), balance=[round(float(g), 3) for g in np.exp([warm, green, -warm])],
         contrast=round(float(np.exp(n(.08, .2))), 3), black=round(u(0, .09), 3) if often(.3) else 0.0, saturation=round(float(np.clip(n(1.05, .25), .3, 1.8)), 2),
-        vignette=round(u(.1, .5), 2) if often(.25) else 0.0, fringe=round(u(.2, .7), 2) if often(.2) else 0.0, haze=round(u(.05, .35), 2) if often(.12) else 0.0,
-        grain=round(float(u(0, .035) if often(.8) else u(.035, .08)), 4), copy=round(u(.35, .8), 2) if often(.14) else 1.0, tone=tone, quality=int(rng.integers(45, 96)))
+        vignette=round(u(.1, .5), 2) if often(.25) else 0.0, fringe=round(u(.15, .5), 2) if often(.15) else 0.0, haze=round(u(.04, .25), 2) if often(.1) else 0.0,
+        grain=round(float(u(0, .02) if often(.85) else u(.02, .055)), 4), copy=round(u(.35, .8), 2) if often(.14) else 1.0, tone=tone, quality=int(rng.integers(45, 96)))
 
 
 def develop(linear, look, grain_rng):

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the horse is filmed: sky and horizon, ground, sun, fences and trees and walls, a rider; a camera; Cycles, tuned to be fast.
+"""The stage on which a horse is filmed: light, sky, ground and what stands about (places.py); a camera; Cycles, tuned to be fast.
 
-The settings were measured: 4 samples with the fast denoiser can hardly be told from 32 at 256 px, and take about half a CPU second.
+The settings were measured: 4 samples with the fast denoiser can hardly be told from 32 at 256 px. A place is two meshes and three materials whose numbers change, so that dressing it
+anew costs little: Cycles compiles no shader, and loads no image but the sky.
 """
-import itertools
 import math
 
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix
 
-GROUNDS = [(.06, .12, .025), (.22, .16, .09), (.32, .27, .2), (.12, .12, .12), (.7, .7, .72), (.1, .07, .04), (.2, .2, .08)]  # grass, sand, dust, tarmac, snow, earth, straw
+from kinequimation_blender import keys
+
+from . import places, solids, surfaces
+
 SENSOR_MM = 36.0
-COUNT = itertools.count()
+NOW = 1  # the scene's frame: a moving camera has keys here and at the next
 
 
 class Stage:
@@ -20,13 +23,20 @@ class Stage:
 
     def __init__(self):
         bpy.ops.wm.read_factory_settings(use_empty=True)
-        self.scene, self.props, self.rider, self.retired = bpy.context.scene, [], [], []
+        self.scene = bpy.context.scene
+        self.scene.frame_set(NOW)
         self.camera = self.add(bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera")))
-        self.scene.camera = self.camera
-        self.camera.data.sensor_fit, self.camera.data.sensor_width, self.camera.data.clip_end = "HORIZONTAL", SENSOR_MM, 500
+        self.scene.camera, self.camera.rotation_mode = self.camera, "QUATERNION"
+        self.camera.data.sensor_fit, self.camera.data.sensor_width, self.camera.data.clip_end = "HORIZONTAL", SENSOR_MM, 600
         self.sun = self.add(bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN")))
+        self.fields = surfaces.noises()
+        self.images = {name: surfaces.image(name, pixels) for name, pixels in {**self.fields, **surfaces.patterns()}.items()}
         self.make_sky()
         self.make_ground()
+        self.things, self.boards = (self.add(solids.mesh_object(name)) for name in ("Things", "Boards"))
+        self.things.data.materials.append(textured("things", self.images["fine"], .5, .5))
+        self.boards.data.materials.append(textured("boards", self.images["plaster"], .5, 1.))
+        self.moving, self.retired = None, None
         tune(self.scene)
 
     def add(self, made):
@@ -43,80 +53,115 @@ class Stage:
         tree.links.new(self.sky.outputs["Color"], self.background.inputs["Color"])
 
     def make_ground(self):
-        bpy.ops.mesh.primitive_plane_add(size=160)
-        ground = bpy.context.object
-        paint = material("ground", (.5, .5, .5), .9)
-        ground.data.materials.append(paint)
-        nodes, links = paint.node_tree.nodes, paint.node_tree.links
-        where, self.ground_scale, self.ground_image = (nodes.new(f"ShaderNode{n}") for n in ("TexCoord", "Mapping", "TexImage"))
-        links.new(where.outputs["Object"], self.ground_scale.inputs["Vector"])
-        links.new(self.ground_scale.outputs["Vector"], self.ground_image.inputs["Vector"])
-        links.new(self.ground_image.outputs["Color"], shader(paint).inputs["Base Color"])
+        """Two colours mixed by one field, lit and darkened by a finer one at two scales."""
+        self.ground = self.add(solids.mesh_object("Ground"))
+        self.ground.data.from_pydata([(-300, -300, 0), (300, -300, 0), (300, 300, 0), (-300, 300, 0)], [], [(0, 1, 2, 3)])
+        paint = material("ground", rough=.9)
+        self.ground.data.materials.append(paint)
+        new, link = paint.node_tree.nodes.new, paint.node_tree.links.new
+        where = new("ShaderNodeTexCoord")
+        self.fields_of_ground = []
+        for k in range(3):
+            scale, look = new("ShaderNodeMapping"), new("ShaderNodeTexImage")
+            scale.inputs["Rotation"].default_value[2], scale.inputs["Location"].default_value = .7 * k, (.37 * k, .61 * k, 0)
+            link(where.outputs["Object"], scale.inputs["Vector"]), link(scale.outputs["Vector"], look.inputs["Vector"])
+            self.fields_of_ground.append((scale, look))
+        share, self.mixed = new("ShaderNodeMapRange"), new("ShaderNodeMix")
+        self.mixed.data_type, share.interpolation_type = "RGBA", "SMOOTHSTEP"
+        share.inputs["From Min"].default_value, share.inputs["From Max"].default_value = .35, .65
+        link(self.fields_of_ground[0][1].outputs["Color"], share.inputs["Value"]), link(share.outputs["Result"], self.mixed.inputs["Factor"])
+        self.detail, light = [], 1.
+        for _, look in self.fields_of_ground[1:]:
+            step = new("ShaderNodeMath")
+            step.operation = "MULTIPLY_ADD"
+            link(look.outputs["Color"], step.inputs[0])
+            link(light, step.inputs[2]) if light != 1. else None
+            self.detail.append(step)
+            light = step.outputs[0]
+        self.detail_base = self.detail[0].inputs[2]
+        scaled = new("ShaderNodeVectorMath")
+        scaled.operation = "SCALE"
+        link(self.mixed.outputs["Result"], scaled.inputs[0]), link(light, scaled.inputs["Scale"]), link(scaled.outputs[0], shader(paint).inputs["Base Color"])
 
-    def dress(self, rng, eye, root):
-        """Another place and another light, seen from `eye` (3,) towards the horse at `root` (3,)."""
-        self.clear()
-        for old in filter(None, self.retired):
-            bpy.data.images.remove(old)
-        heaven = sky(rng)
-        retired = [image(self.sky, heaven)]
-        self.background.inputs["Strength"].default_value = rng.uniform(.6, 1.7)
-        colour = np.array(GROUNDS[rng.integers(len(GROUNDS))]) * rng.uniform(.5, 1.4) * rng.normal(1, .06, 3)
-        earth = np.clip(colour * np.exp(rng.uniform(.05, .45) * noise(rng, 512, 7, rng.uniform(.8, 1.2))), .004, .95)
-        retired.append(image(self.ground_image, earth))
-        self.ground_scale.inputs["Scale"].default_value = [rng.uniform(.04, .2)] * 2 + [1]
-        self.sun.data.energy = rng.uniform(0, 4.5) if rng.random() < .85 else 0
-        self.sun.data.angle = rng.choice([.01, .1, .6])
-        self.sun.rotation_euler = (*rng.uniform(-1.1, 1.1, 2), 0)
-        self.retired = retired
-        self.expose(rng, heaven[heaven.shape[0] // 2:].mean(), earth.mean())
-        clutter(self, rng, np.asarray(eye), np.asarray(root))
+    def dress(self, rng, eye, root, plain=False, eyes=None, paths=()):
+        """Another place and another light, furnished for lenses at `eyes` (n,3) m (the first one is `eye`) and horses at `root` (3,) and along `paths` (m,2). Returns what it is, as JSON can hold it."""
+        place = places.draw(rng, plain)
+        self.dress_ground(places.ground_look(rng, place))
+        heaven = self.dress_sky(rng, place)
+        self.dress_sun(place)
+        site = places.Site([eye, *(eyes if eyes is not None else [])], root, paths)
+        heap, board = solids.Heap(), solids.Heap()
+        place["things"] = places.furnish(heap, board, rng, place, site)
+        place["pattern"] = str(rng.choice(["plaster", "planks", "boards", "bricks", "lines", "squares", "sheet", "stones", "natural", "writing"], p=[.2, .15, .12, .12, .08, .04, .08, .08, .06, .07]))
+        self.boards.data.materials[0].node_tree.nodes["Pattern"].image = self.images[place["pattern"]]
+        heap.fill(self.things.data), board.fill(self.boards.data)
+        for made in (self.things, self.boards):
+            made.hide_render = made.hide_viewport = len(made.data.vertices) == 0
+        self.expose(rng, heaven, place)
+        return place
 
-    def expose(self, rng, heaven, earth):
+    def dress_ground(self, look):
+        (patches, fine, finer), field = self.fields_of_ground, self.images
+        patches[1].image, fine[1].image, finer[1].image = field[look["mask"]], field[look["detail"]], field[look["detail"]]
+        for (scale, _), s in zip(self.fields_of_ground, look["scales"]):
+            scale.inputs["Scale"].default_value = (s, s, 1)
+        self.mixed.inputs["A"].default_value, self.mixed.inputs["B"].default_value = (*look["a"], 1), (*look["b"], 1)
+        for step, share in zip(self.detail, (1.2, .8)):
+            step.inputs[1].default_value = look["amount"] * share
+        self.detail_base.default_value = 1 - look["amount"]  # each field is .5 in the mean
+        self.earth = float(np.mean(look["a"] + look["b"]) / 2)
+
+    def dress_sky(self, rng, place):
+        """The sky's image; returns its mean light from above."""
+        pixels = surfaces.sky(rng, self.fields, place["sky"])
+        if place["kind"] == "studio":
+            above, below = rng.uniform(.3, 1), rng.uniform(.2, 1)
+            pixels = np.broadcast_to(np.linspace(below, above, len(pixels))[:, None, None] * (np.array(self.mixed.inputs["A"].default_value[:3]) ** rng.uniform(0, 1)), pixels.shape).astype(np.float32)
+        old, self.sky.image = self.sky.image, surfaces.image(f"sky {next(surfaces.COUNT)}", pixels)
+        if self.retired:
+            bpy.data.images.remove(self.retired)  # only now: Cycles has rendered without it
+        self.retired = old
+        self.background.inputs["Strength"].default_value = strength = rng.uniform(.7, 1.4)
+        return float(pixels[len(pixels) // 2:].mean()) * strength
+
+    def dress_sun(self, place):
+        sun, low = place["sun"], math.exp(-place["sun"]["height_deg"] / 12)
+        self.sun.data.energy, self.sun.data.angle, self.sun.data.color = sun["strength"], sun["angle"], (1, 1 - .3 * low, 1 - .65 * low)
+        self.sun.rotation_euler = Euler((math.radians(90 - sun["height_deg"]), 0, math.radians(sun["azimuth_deg"])))
+
+    def expose(self, rng, heaven, place):
         """As a camera's meter would: between what the ground reflects and what things in general do."""
-        light = self.background.inputs["Strength"].default_value * heaven + self.sun.data.energy / math.pi * .6
-        self.scene.view_settings.exposure = float(np.clip(np.log2(rng.uniform(.1, .3) / (light * (.5 * earth + .12))), -4, 3))
+        light = heaven + place["sun"]["strength"] / math.pi * math.sin(math.radians(place["sun"]["height_deg"]))
+        place["exposure"] = round(float(np.clip(np.log2(rng.uniform(.13, .26) / (light * (.45 * self.earth + .1))), -4, 4)), 3)
+        self.scene.view_settings.exposure = place["exposure"]
 
-    def clear(self):
-        for made in self.props + self.rider:
-            bpy.data.objects.remove(made, do_unlink=True)
-        self.props, self.rider = [], []
-        for store in (bpy.data.meshes, bpy.data.materials):
-            for unused in [block for block in store if block.users == 0]:
-                store.remove(unused)
-
-    def prop(self, kind, location, scale, turn, colour):
-        """A primitive in the background."""
-        made = primitive(kind, colour)
-        made.location, made.scale, made.rotation_euler = location, scale, turn
-        self.props.append(made)
-
-    def film(self, camera, size):
-        """The camera of K, R, t (OpenCV) as Blender's."""
-        matrix = np.eye(4)
-        matrix[:3, :3], matrix[:3, 3] = camera["R"].T @ np.diag([1, -1, -1]), -camera["R"].T @ camera["t"]
-        self.camera.matrix_world = Matrix(matrix.tolist())
+    def film(self, camera, size, next_camera=None):
+        """The camera of K, R, t (OpenCV) as Blender's; `next_camera`: where it is a frame later, for motion blur."""
         self.camera.data.lens = camera["K"][0, 0] * SENSOR_MM / size[0]
         self.scene.render.resolution_x, self.scene.render.resolution_y = size
-
-    def seat_rider(self, look, spine, scale):
-        """A saddle and a crude rider on the back; `spine` (4,4) is the bone below the saddle, `look` what `rider_look` drew."""
-        for made in self.rider:
-            bpy.data.objects.remove(made, do_unlink=True)
-        self.rider = []
-        if look is None:
+        here = blender_matrix(camera)
+        if next_camera is None:
+            if self.moving:
+                self.camera.animation_data_clear()
+                self.moving = None
+            self.camera.matrix_world = here
             return
-        frame = rest_axes(spine) @ np.array([0, -.12, .24]) * scale + spine[:3, 3], rest_axes(spine)
-        for kind, place, extent, turn, colour in rider_parts(look):
-            made = primitive(kind, colour)
-            made.matrix_world = (Matrix.Translation(frame[0] + frame[1] @ np.array(place) * scale) @ Matrix(frame[1].tolist()).to_4x4()
-                                 @ Euler(turn).to_matrix().to_4x4() @ Matrix.Diagonal((*[e * scale for e in extent], 1)))
-            self.rider.append(made)
+        if not self.moving:
+            self.moving = keys.new_action(self.camera, "Camera")
+        there = blender_matrix(next_camera)
+        a, b = here.to_quaternion(), there.to_quaternion()
+        b = -b if a.dot(b) < 0 else b
+        keys.write(self.moving, "location", [NOW, NOW + 1], [here.translation, there.translation])
+        keys.write(self.moving, "rotation_quaternion", [NOW, NOW + 1], [a, b])
+        for curve in self.moving.fcurves:
+            curve.extrapolation = "LINEAR"  # the shutter opens before the frame
+        self.scene.frame_set(NOW)
 
 
-def rest_axes(delta):
-    """(3,3): the world's axes as the bone has turned them (`delta` is posed @ rest^-1 with the bone's place in its last column)."""
-    return delta[:3, :3]
+def blender_matrix(camera):
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = camera["R"].T @ np.diag([1, -1, -1]), -camera["R"].T @ camera["t"]
+    return Matrix(matrix.tolist())
 
 
 def tune(scene):
@@ -125,8 +170,10 @@ def tune(scene):
     cycles = scene.cycles
     cycles.device, cycles.use_denoising, cycles.denoiser = "CPU", True, "OPENIMAGEDENOISE"
     cycles.denoising_input_passes, cycles.denoising_quality = "RGB", "FAST"
+    cycles.use_adaptive_sampling = False
     cycles.max_bounces = cycles.diffuse_bounces = 1
     cycles.glossy_bounces = cycles.transmission_bounces = 0
+    cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.use_light_tree, cycles.pixel_filter_type = False, "BOX"
     render = scene.render
     render.use_persistent_data, render.use_compositing, render.use_sequencer = True, False, False
@@ -151,152 +198,20 @@ def material(name, colour=None, rough=.7, attribute=None):
     return made
 
 
-def shader(made):
-    return next(n for n in made.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
-
-
-def primitive(kind, colour):
-    more = {"segments": 20, "ring_count": 12} if kind == "uv_sphere" else {"vertices": 16} if kind == "cylinder" else {}
-    getattr(bpy.ops.mesh, f"primitive_{kind}_add")(**more)
-    made = bpy.context.object
-    made.data.materials.append(material("prop", colour))
-    if kind != "cube":
-        made.data.polygons.foreach_set("use_smooth", np.ones(len(made.data.polygons), bool))
+def textured(name, image, scale, amount):
+    """A material coloured by the attribute `paint`, times a pattern that lies on every side of things; `scale` in 1/m."""
+    made = material(name, rough=.8, attribute="paint")
+    new, link = made.node_tree.nodes.new, made.node_tree.links.new
+    where, scaled, pattern, light, colour = (new(f"ShaderNode{n}") for n in ("TexCoord", "Mapping", "TexImage", "Math", "VectorMath"))
+    pattern.name, pattern.image, pattern.projection, pattern.projection_blend = "Pattern", image, "BOX", .1
+    scaled.inputs["Scale"].default_value = (scale,) * 3
+    light.operation, light.inputs[1].default_value, light.inputs[2].default_value = "MULTIPLY_ADD", amount, 1 - .5 * amount
+    colour.operation = "SCALE"
+    paint = next(n for n in made.node_tree.nodes if n.type == "VERTEX_COLOR")
+    link(where.outputs["Object"], scaled.inputs["Vector"]), link(scaled.outputs["Vector"], pattern.inputs["Vector"]), link(pattern.outputs["Color"], light.inputs[0])
+    link(paint.outputs["Color"], colour.inputs[0]), link(light.outputs[0], colour.inputs["Scale"]), link(colour.outputs[0], shader(made).inputs["Base Color"])
     return made
 
 
-def noise(rng, n, octaves=4, falloff=1.2):
-    """(n,n,3) smooth noise of unit variance, mostly grey with a little colour; it tiles."""
-    out = np.zeros((n, n, 3), np.float32)
-    for octave in range(octaves):
-        cells = 2 ** (octave + 2)
-        grid = rng.normal(0, 1, (cells, cells, 3)).astype(np.float32)
-        x = np.arange(n) * cells / n
-        i, f = x.astype(int), x % 1
-        j, f = (i + 1) % cells, (f * f * (3 - 2 * f)).astype(np.float32)[:, None]
-        rows = grid[i] * (1 - f[..., None]) + grid[j] * f[..., None]
-        out += (rows[:, i] * (1 - f) + rows[:, j] * f) / falloff ** octave
-    out -= out.mean((0, 1))
-    grey = out.mean(-1, keepdims=True)
-    return grey / grey.std() + .12 * out / out.std()
-
-
-def sky(rng, h=256, w=512):
-    """(h,w,3) linear: a sky that pales towards the horizon, clouds, and mostly lines of trees, hills or houses; or the blur of an indoor arena."""
-    up = np.linspace(-1, 1, h)[:, None, None]
-    blue = np.array([.25, .45, .85]) * rng.uniform(.6, 1.3)
-    zenith = [blue, np.full(3, rng.uniform(.25, 1.1)) * rng.normal(1, .06, 3), rng.uniform(.1, 1) * rng.normal(1, .25, 3).clip(.4, 1.6)][rng.choice(3, p=[.45, .4, .15])]
-    horizon = np.clip(.4 * zenith + .6 * rng.uniform(.4, 1.2), .02, 2)
-    share = np.clip(up * rng.uniform(1, 3), 0, 1) ** .5
-    clouds = noise(rng, w, 6, 1.5)[:h]
-    cover = rng.uniform(0, .5) * np.clip(clouds[..., :1] - rng.uniform(-1, 1), 0, 2)
-    out = np.clip(horizon * (1 - share) + zenith * share, .01, 3) * np.exp(.06 * clouds) + cover * (zenith.mean() + .1)
-    if rng.random() < .15:
-        out = np.clip(zenith * np.exp(rng.uniform(.2, .9) * noise(rng, w, rng.integers(3, 7), 1.3)[:h]), .01, 2)  # anything, out of focus
-    column = np.arange(w)
-    for distance in range(rng.integers(0, 4)):
-        steps = np.sort(rng.integers(0, w, rng.integers(5, 40)))
-        knots, turn = rng.normal(0, 1, rng.integers(6, 90)), rng.integers(w)
-        wavy = np.interp(column, np.linspace(0, w, len(knots)), knots)
-        blocks = rng.normal(0, 1, len(steps) + 1)[np.searchsorted(steps, column)]
-        tops = h // 2 + np.abs(np.roll(wavy if rng.random() < .7 else blocks, turn)) * rng.uniform(2, 22) + rng.uniform(0, 12) - 6 * distance
-        green = np.array([.05, .10, .03]) if rng.random() < .7 else rng.uniform(.02, .4, 3)
-        tops = np.convolve(np.r_[tops[-3:], tops, tops[:3]], np.ones(7) / 7, "valid")
-        colour = (green * rng.uniform(.3, 2) + horizon * rng.uniform(0, .35)) * rng.normal(1, .1, 3)
-        texture = np.clip(np.exp(rng.uniform(.1, .5) * noise(rng, w, 7, rng.uniform(.9, 1.3))[:h]), .1, 3)
-        row = np.arange(h)[:, None]
-        inside = np.clip(tops[None, :] - row + 1.5 * texture[..., 0], 0, 1) * (row > h * .4)
-        out = out * (1 - inside[..., None]) + np.clip(colour * texture, .004, 2) * inside[..., None]
-    return out
-
-
-def image(node, pixels):
-    """Gives a texture node an image with these linear pixels (h,w,3); returns the image that it had, or None.
-
-    A new image at another address each time: Cycles' persistent data knows an image by its name and address, and would go on showing what it had there.
-    So the old one may be freed only after a render without it."""
-    h, w = pixels.shape[:2]
-    old = node.image
-    made = bpy.data.images.new(f"{node.name} {next(COUNT)}", w, h, float_buffer=True)
-    node.image = made
-    rgba = np.ones((h, w, 4), np.float32)
-    rgba[..., :3] = pixels
-    made.pixels.foreach_set(rgba.ravel())
-    made.update()
-    return old
-
-
-def clutter(stage, rng, eye, root):
-    """A wall (sometimes with lines on it), fences, trees, boxes, bystanders; mostly behind the horse."""
-    away = (root - eye) * (1, 1, 0)
-    away /= max(np.linalg.norm(away), 1e-6)
-    side, turn = np.array([-away[1], away[0], 0]), math.atan2(away[1], away[0]) - math.pi / 2
-    if rng.random() < .28:
-        wall(stage, rng, root + away * rng.uniform(1.3, 5), away, side, turn)
-    if rng.random() < .35:
-        fence(stage, rng, root + away * rng.uniform(1.2, 6) * (1 if rng.random() < .75 else -.35), side, turn)
-    for _ in range(rng.integers(0, 9) * (rng.random() < .8)):
-        x, y, _ = root + away * rng.uniform(2.5, 25) + side * rng.normal(0, 6)
-        thing(stage, rng, x, y)
-
-
-def wall(stage, rng, at, away, side, turn):
-    """A wall, from whitewashed to dark; often with upright lines on it, sometimes squared, as before Muybridge's cameras."""
-    tint = rng.normal(1, .05, 3) if rng.random() < .6 else rng.uniform(.4, 1.2, 3)
-    colour = (rng.uniform(.45, .95) if rng.random() < .6 else rng.uniform(.03, .5)) * tint
-    high = rng.uniform(1.2, 5)
-    stage.prop("cube", (at[0], at[1], 2.5), (30, .05, high), (0, 0, turn), np.clip(colour, .02, .95))
-    if rng.random() < .6:
-        lines, gap, thick = np.clip(colour * rng.uniform(.1, .85), .01, .9), rng.choice([.3, .6, 1, 2]) * rng.uniform(.7, 1.3), rng.uniform(.003, .02)
-        x, y, _ = at - .06 * away
-        for k in range(-12, 13):
-            stage.prop("cube", (x + side[0] * k * gap, y + side[1] * k * gap, 2), (thick, .005, .5 + high), (0, 0, turn), lines)
-        for k in range(1, 9 if rng.random() < .5 else 1):
-            stage.prop("cube", (x, y, k * gap), (30, .005, thick), (0, 0, turn), lines)
-
-
-def fence(stage, rng, at, side, turn):
-    colour = rng.uniform(.03, .8) * np.array([1, .9, .75])
-    for z in (.5, .95, 1.35)[:rng.integers(1, 4)]:
-        stage.prop("cube", (at[0], at[1], z), (20, .02, .05), (0, 0, turn), colour)
-    for k in range(-6, 7):
-        x, y, _ = at + side * k * 2.2
-        stage.prop("cube", (x, y, .7), (.05, .05, .72), (0, 0, turn), colour)
-
-
-def thing(stage, rng, x, y):
-    """A tree, a box or somebody standing there."""
-    kind, colour = rng.random(), rng.uniform(.05, .5) * rng.normal(1, .35, 3).clip(.2, 2)
-    if kind < .5:
-        leaves, height, wide = np.array([.03, .08, .02]) * rng.uniform(.3, 3) * rng.normal(1, .2, 3).clip(.3, 2), rng.uniform(.3, 4), rng.uniform(.5, 2)
-        for _ in range(rng.integers(2, 6)):
-            offset = rng.normal(0, .5, 3) * wide
-            stage.prop("uv_sphere", (x + offset[0], y + offset[1], height + offset[2]), wide * rng.uniform(.4, 1, 3), rng.uniform(0, 3, 3), leaves * rng.uniform(.7, 1.3))
-        stage.prop("cylinder", (x, y, height / 2), (rng.uniform(.05, .2),) * 2 + (height / 2,), (0, 0, 0), np.array([.08, .05, .03]) * rng.uniform(.5, 2))
-    elif kind < .8:
-        stage.prop("cube", (x, y, .8), rng.uniform(.2, 2.2, 3), (0, 0, rng.uniform(0, 3)), colour)
-    else:
-        stage.prop("uv_sphere", (x, y, 1), (.25, .25, .9), (0, 0, 0), colour)
-        stage.prop("uv_sphere", (x, y, 2), (.14, .14, .16), (0, 0, 0), (.4, .25, .18))
-
-
-def rider_look(rng, share=.3):
-    """Colours and seat of a rider, or None: most horses have none."""
-    return dict(colours=rng.uniform(.02, .85, (4, 1)) * rng.normal(1, rng.choice([.05, .5]), (4, 3)).clip(.1, 1.5), lean=rng.uniform(-.1, .7)) if rng.random() < share else None
-
-
-def rider_parts(look):
-    """(primitive, place, half extent, turn, colour) in the saddle's axes, for a horse of 1.60 m: forward is -Y."""
-    lean, (cloth, jacket, trousers, cap) = look["lean"], look["colours"]
-    skin, leather = (.35, .2, .14), (.02, .02, .02)
-    parts = [("uv_sphere", (0, .08, 0), (.30, .30, .10), (0, 0, 0), cloth), ("uv_sphere", (0, .05, -.12), (.305, .33, .26), (0, 0, 0), cloth),
-             ("uv_sphere", (0, .05 - .18 * lean, .42), (.17, .13, .36), (lean, 0, 0), jacket),
-             ("uv_sphere", (0, -.05 - .55 * lean, .85 - .12 * lean), (.10, .12, .14), (0, 0, 0), skin),
-             ("uv_sphere", (0, -.04 - .55 * lean, .92 - .12 * lean), (.115, .135, .09), (0, 0, 0), cap)]
-    for s in (1, -1):
-        parts += [("cylinder", (s * .22, -.12, -.02), (.085, .085, .26), (-1.0, s * .25, 0), trousers),
-                  ("cylinder", (s * .32, -.20, -.33), (.06, .06, .24), (.25, 0, 0), trousers if lean < .4 else cap * .2),
-                  ("uv_sphere", (s * .33, -.24, -.56), (.05, .13, .045), (0, 0, 0), leather),
-                  ("cylinder", (s * .2, -.20 - .3 * lean, .42 - .05 * lean), (.045, .045, .2), (-1.1, -s * .2, 0), jacket),
-                  ("cylinder", (s * .13, -.42 - .35 * lean, .28), (.04, .04, .16), (1.9, s * .5, 0), jacket)]
-    return parts
+def shader(made):
+    return next(n for n in made.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
