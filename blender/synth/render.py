@@ -103,21 +103,264 @@ class Animal:
         show(self.made, False)
 
     def pose(self, k, blurred):
-        """Poses skin and tack for picture k; with motion blur, also says how fast each of their points moves."""
-        later = self.posed(self.later[k]) if blurred else None
-        self.skin = self.posed(self.matrices[k])[0][1]
-        for n, (made, points) in enumerate(self.objects()):
-            velocity = (later[n][1] - points) * self.sign[k] * self.fps if blurred else np.zeros_like(points)
-            set_velocity(made, velocity @ np.linalg.inv(np.array(made.matrix_world)[:3, :3]).T)
+        """Skin and tack as they are in picture k; for motion blur, how fast each of their points moves as well."""
+        if blurred:
+            self.put(self.later[k])
+            later = [world_points(made) for made in self.objects()]
+        self.skin = self.put(self.matrices[k])
+        if blurred:
+            for made, there in zip(self.objects(), later):
+                set_velocity(made, (there - world_points(made)) * self.sign[k] * self.fps)
 
-    def posed(self, matrices):
-        """Puts everything where these bones are; [(object, (N,3) points in the world), ...], the skin first."""
+    def put(self, matrices):
+        """Moves everything to where these bones are; the skin's vertices (V,3)."""
         skin = horses.skinned(self.renderer.horse, self.rest, self.skeleton, matrices)
         self.made.data.vertices.foreach_set("co", skin.astype(np.float32).ravel())
         self.made.data.update()
         if self.tack is not None:
             self.tack.pose(skin, matrices)
-        return self.objects()
+        return skin
 
     def objects(self):
-        return [(made, points(made)) for made in [self.made, *(self.tack.objects if self.tack is not None else [])] if made.type == "MESH"]
+        return [self.made, *([made for made in self.tack.objects if made.type == "MESH"] if self.tack is not None else [])]
+
+    def label(self, k, camera, size, index):
+        """Its label, or None where it is outside of the picture."""
+        found = labels.horse(self.matrices[k], self.skeleton, camera, size, self.skin, self.depth, index == self.number)
+        return found and dict(id=self.told.get("id"), **found, look=self.told.get("look") or {}, tack=self.worn)
+
+
+class Renderer:
+    """One Blender scene in which job after job is furnished and filmed."""
+
+    def __init__(self, standard, cache):
+        self.standard = files.read_skeleton(standard)
+        self.horse = horses.load_horse(self.standard, cache)  # building it empties the scene, so it comes first
+        self.stage = stages.Stage()
+        self.scene = bpy.context.scene
+        self.animals = []
+        self.scratch = Path(tempfile.mkdtemp(prefix="kinequimation-", dir=memory()))
+        to_exr(self.scene)
+
+    def begin(self, job):
+        """This job's horses in this job's place."""
+        while len(self.animals) < len(job["horses"]):
+            self.animals.append(Animal(self, len(self.animals) + 1))
+        for animal, told in zip(self.animals, job["horses"]):
+            animal.dress(told, job)
+        for animal in self.animals[len(job["horses"]):]:
+            animal.leave()
+        place = job["place"]
+        more = {key: place[key] for key in ("plain", "eyes") if key in place and key in stages.Stage.dress.__code__.co_varnames}
+        found = self.stage.dress(np.random.default_rng(place["seed"]), np.asarray(place["eye"], float), np.asarray(place["root"], float), **more)
+        self.place = dict(place, **(found or {}))
+        self.cameras = cameras(job["camera"], len(job["frames"]))
+        self.scene.render.fps = max(1, round(job.get("fps", 25)))
+        self.scene.cycles.samples = job.get("samples", 4)
+
+    def frame(self, job, k):
+        """One picture and its label; CPU seconds for each part."""
+        clock, stem, out, photo = Clock(), job["names"][k], Path(job["out"]), job["photo"]
+        blurred, present = photo.get("shutter", 0) > 0, self.animals[:len(job["horses"])]
+        for animal in present:
+            animal.pose(k, blurred)
+        self.scene.render.use_motion_blur, self.scene.render.motion_blur_shutter = blurred, max(photo.get("shutter", 0), .01)
+        self.stage.film(self.cameras[k], job["size"], **self.next_camera(k, photo))
+        self.scene.cycles.seed = (photo["seed"] + job["frames"][k]) % 2**31
+        clock("skin")
+        linear, index = self.render()
+        clock("cycles")
+        found = [animal.label(k, self.cameras[k], job["size"], index) for animal in present]
+        camera = {key: labels.rounded(self.cameras[k][key], 9) for key in "KRt"}
+        look = draw_photo(np.random.default_rng(photo["seed"] if photo.get("film") else [photo["seed"], job["frames"][k]]))
+        label = dict(schema=labels.SCHEMA, frame=stem, size=job["size"], camera=camera, place=self.place, photo=dict(photo, **look), horses=[f for f in found if f])
+        text = json.dumps(label).encode()
+        clock("labels")
+        picture = self.jpeg(develop(linear, look, np.random.default_rng([photo["seed"], job["frames"][k], 1])), look["quality"])
+        write(out / "images" / f"{stem}.jpg", picture)
+        write(out / "labels" / f"{stem}.json", text)
+        clock("photograph")
+        return clock.parts
+
+    def next_camera(self, k, photo):
+        """Where a film's camera goes from picture k, for its blur: what takes single photographs stands still."""
+        if not photo.get("film") or photo.get("shutter", 0) <= 0 or len(self.cameras) < 2 or "next_camera" not in stages.Stage.film.__code__.co_varnames:
+            return {}
+        return dict(next_camera=self.cameras[k + 1] if k + 1 < len(self.cameras) else onward(self.cameras[k - 1], self.cameras[k]))
+
+    def render(self):
+        """(h,w,3) linear light as exposed, (h,w) number of the horse in each pixel or 0."""
+        path = self.scratch / "render.exr"
+        self.scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True)
+        layer = {name.split(".", 1)[1]: pixels for name, pixels in exr.read(path).items()}
+        light = np.stack([layer[f"Combined.{c}"] for c in "RGB"], -1)
+        return light * np.float32(2 ** self.scene.view_settings.exposure), layer["Object Index.X"].astype(int)
+
+    def jpeg(self, pixels, quality):
+        """The bytes of a picture (h,w,3) uint8 sRGB. By way of memory: Blender does not say when the disk is full."""
+        h, w = pixels.shape[:2]
+        path, image = self.scratch / "picture.jpg", bpy.data.images.new("picture", w, h)
+        rgba = np.ones((h, w, 4), np.float32)
+        rgba[..., :3] = pixels[::-1] / np.float32(255)
+        image.pixels.foreach_set(rgba.ravel())
+        image.filepath_raw, image.file_format = str(path), "JPEG"
+        image.save(quality=int(quality))
+        bpy.data.images.remove(image)
+        return path.read_bytes()
+
+
+class Clock:
+    """CPU seconds between one call and the next, by name."""
+
+    def __init__(self):
+        self.parts, self.last = {}, time.process_time()
+
+    def __call__(self, name):
+        now = time.process_time()
+        self.parts[name], self.last = round(now - self.last, 4), now
+
+
+def show(made, yes):
+    """In the picture, and in the way of rays, or in neither."""
+    made.hide_render = made.hide_viewport = not yes
+
+
+def world_points(made):
+    """(V,3) where an object's vertices are in the world."""
+    points = np.empty(3 * len(made.data.vertices), np.float32)
+    made.data.vertices.foreach_get("co", points)
+    matrix = np.array(made.matrix_basis)  # matrix_world is only brought up to date by the next evaluation
+    return points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def set_velocity(made, velocity):
+    """What Cycles smears each point by: (V,3) m/s in the world."""
+    here = velocity @ np.linalg.inv(np.array(made.matrix_basis)[:3, :3]).T
+    attributes = made.data.attributes
+    if "velocity" not in attributes:
+        attributes.new("velocity", "FLOAT_VECTOR", "POINT")
+    attributes["velocity"].data.foreach_set("vector", here.astype(np.float32).ravel())
+
+
+def cameras(camera, n):
+    """One {K, R, t} a picture."""
+    stacked = {key: np.broadcast_to(np.asarray(camera[key], float), shape) for key, shape in (("K", (n, 3, 3)), ("R", (n, 3, 3)), ("t", (n, 3)))}
+    return [{key: stacked[key][k] for key in "KRt"} for k in range(n)]
+
+
+def onward(before, now):
+    """The camera as far on as it has come since `before`."""
+    turn = now["R"] @ before["R"].T
+    return dict(now, R=turn @ now["R"], t=turn @ now["t"] + now["t"] - turn @ before["t"])
+
+
+def to_exr(scene):
+    """Light and the horses' numbers in one file without compression: written and read in a few ms."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):  # from Blender 5.0
+        settings.media_type = "MULTI_LAYER_IMAGE"
+    settings.file_format, settings.exr_codec, settings.color_depth = "OPEN_EXR_MULTILAYER", "NONE", "32"
+    if hasattr(settings, "use_exr_interleave"):
+        settings.use_exr_interleave = True
+    layer = scene.view_layers[0]
+    layer.use_pass_object_index, layer.use_pass_z = True, False
+
+
+def memory(least=256e6):
+    """A folder in memory where the machine has one with room, else None: the usual temporary folder."""
+    shared = Path("/dev/shm")
+    return shared if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > least else None
+
+
+def write(path, data):
+    partial = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def render_job(renderer, job):
+    """All pictures of a job that are not there yet. An error costs the picture, or where furnishing failed the job, not those that follow."""
+    out = Path(job["out"])
+    for folder in ("images", "labels"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    todo = [k for k in job.get("todo", range(len(job["names"]))) if not complete(out, job["names"][k])]
+    cpu = time.process_time()
+    if todo and attempt("", renderer.begin, job) is None:
+        return child.report(done=0)
+    begun, made = round(time.process_time() - cpu, 4), 0
+    for k in todo:
+        start, stem = time.perf_counter(), job["names"][k]
+        parts = attempt(stem, renderer.frame, job, k)
+        if parts is not None:
+            child.report(frame=stem, seconds=round(time.perf_counter() - start, 3), cpu=parts)
+            made += 1
+    child.report(done=made, begin_cpu=begun)
+
+
+def complete(out, stem):
+    return (out / "labels" / f"{stem}.json").exists() and (out / "images" / f"{stem}.jpg").exists()
+
+
+def attempt(stem, do, *args):
+    """What `do` returns (never None), or None after it failed and the reason was told. A full disk ends it all: the next picture would not fit either."""
+    child.report(at=stem)
+    try:
+        return do(*args) or {}
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        traceback.print_exc()
+        child.report(error=child.one_line(error), at=stem)
+    except Exception as error:
+        traceback.print_exc()
+        child.report(error=child.one_line(error), at=stem)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("jobs", type=Path, nargs="?", help="a job a line; standard input if it is left out")
+    parser.add_argument("--skeleton", type=Path, required=True, help="the standard horse's skeleton file")
+    parser.add_argument("--cache", type=Path, required=True, help="where the horse's mesh is kept between runs")
+    args = parser.parse_args()
+    renderer = Renderer(args.skeleton, args.cache)
+    try:
+        child.report(ready=True)
+        for line in args.jobs.read_text(encoding="utf-8").splitlines() if args.jobs else sys.stdin:
+            if line.strip():
+                render_job(renderer, json.loads(line))
+    finally:
+        shutil.rmtree(renderer.scratch, ignore_errors=True)
+
+
+# ---- until the other parts have their new form ----
+def shaped(skin, standard, skeleton, look):
+    if hasattr(horses, "shaped"):
+        return horses.shaped(skin, standard, skeleton, look)
+    rng = np.random.default_rng(look.get("seed", 0))
+    return horses.groomed(skin, horses.proportioned(skin, standard, skeleton, girth=rng.uniform(.92, 1.1)), rng)
+
+
+def coloured(skin, look):
+    if "look" in coat.coat_colours.__code__.co_varnames:
+        return coat.coat_colours(skin, look)
+    return coat.coat_colours(skin, np.random.default_rng(look.get("seed", 0)), look.get("coat"))[0]
+
+
+def draw_photo(rng):
+    return photograph.draw_photo(rng) if photograph else dict(quality=int(rng.integers(60, 96)))
+
+
+def develop(linear, look, rng):
+    if photograph:
+        return photograph.develop(linear, look, rng)
+    linear = np.clip(linear, 0, 1)
+    return np.round(255 * np.where(linear < .0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - .055)).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    child.run(main)
