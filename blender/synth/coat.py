@@ -35,7 +35,7 @@ def coat_colours(horse, look):
     coat, pattern, face = word(look, "coat", COATS, "bay"), word(look, "pattern", PATTERNS), word(look.get("markings") or {}, "face", FACES)
     hair, dirt = word(look, "hair", HAIR, "natural"), word(look, "dirt", DIRT)
     at, part = horse["vertices"], horse["part"]
-    skin = Skin(at, normals(at, horse["triangles"]))
+    skin = Skin(at, normals(at, horse["triangles"]), part == BODY)
     draw = lambda k: np.random.default_rng([int(look.get("seed", 0)), k])
     base = np.array(COATS[coat]) * np.exp(draw(0).normal(0, .30 if coat == "grey" else .16)) * draw(1).normal(1, .035 if coat not in GREYS else .012, 3)
     colours = trunk(skin, base, coat, draw(2))
@@ -65,8 +65,8 @@ def word(look, key, words, default=None):
 class Skin:
     """The vertices in the coordinates that coats are told in: place (V,3) on the standard horse, the way out (V,3), and the head's own axes."""
 
-    def __init__(self, at, out):
-        self.at, self.normal = at, out
+    def __init__(self, at, out, body):
+        self.at, self.normal, self.body = at, out, body
         self.x, self.y, self.z = at.T
         self.along, self.out, self.side = shape.head_coordinates(at)
         self.head = soft(-1.22 - self.y - .35 * (1.62 - self.z), .12)  # 1 in front of the cheeks
@@ -100,27 +100,34 @@ def mix(colours, other, share):
 def lumps(at, rng, frequency):
     """(V,) smooth noise of about unit size: waves in random directions, `frequency` (one or one an axis) in radians a metre."""
     direction, phase = rng.normal(size=(N_WAVES, 3)) * frequency, rng.uniform(0, 6.3, N_WAVES)
-    return np.sin((at @ direction.T + phase).astype(np.float32)).sum(1) / np.sqrt(N_WAVES / 2)
+    waves = at.astype(np.float32) @ direction.T.astype(np.float32) + phase.astype(np.float32)
+    return np.sin(waves, out=waves) @ np.full(N_WAVES, np.sqrt(2 / N_WAVES), np.float32)
 
 
-def scattered(skin, rng, gap, where=None):
-    """(m,3) points of the skin that keep about `gap` m from each other: one a cell of a grid, and of two neighbours too near the first one drawn."""
-    points = skin.at if where is None else skin.at[where]
+def scattered(skin, rng, gap):
+    """(m,3) points of the skin that keep `gap` m from each other: one a cell of a grid, less those that come too near to one drawn before."""
+    points = skin.at[skin.body]
     points = points[rng.permutation(len(points))]
-    points = points[np.unique(np.floor(points / gap + rng.random(3)), axis=0, return_index=True)[1]]
+    points = points[np.unique(np.floor(points / (.8 * gap) + rng.random(3)), axis=0, return_index=True)[1]]
     points = points[rng.permutation(len(points))]
-    near = ((points[:, None] - points) ** 2).sum(-1) < gap ** 2
-    kept = np.ones(len(points), bool)
-    for k in range(len(points)):
-        kept[k] = not (near[k, :k] & kept[:k]).any()
+    squared = (points ** 2).sum(1)
+    near = squared[:, None] - 2 * points @ points.T + squared < gap ** 2
+    before, alive, kept = np.tril(near, -1), np.ones(len(points), bool), np.zeros(len(points), bool)
+    for _ in range(4):  # who has nobody before him stays, and his neighbours go
+        first = alive & ~(before & alive).any(1)
+        kept |= first
+        alive &= ~near[:, first].any(1)
     return points[kept]
 
 
-def nearest(at, centres):
-    """(V,) m to the nearest of the centres and (V,) which one."""
-    squared = (at ** 2).sum(1)[:, None] - 2 * at @ centres.T + (centres ** 2).sum(1)
-    which = squared.argmin(1)
-    return np.sqrt(np.maximum(squared[np.arange(len(at)), which], 0)), which
+def nearest(skin, at, centres):
+    """(V,) m to the nearest of the centres (far for what is not body) and (V,) which one."""
+    away, which = np.full(len(at), 9.), np.zeros(len(at), int)
+    at = at[skin.body]
+    squared = ((centres ** 2).sum(1) - 2 * at @ centres.T).astype(np.float32)
+    which[skin.body] = squared.argmin(1)
+    away[skin.body] = np.sqrt(np.maximum(squared.min(1) + (at ** 2).sum(1), 0))
+    return away, which
 
 
 def trunk(skin, base, coat, rng):
@@ -173,8 +180,8 @@ def mottled(skin, colours, base, coat, pattern, rng):
     """Dapples, roan, flea bites, soot: patterns that leave the coat's own colour everywhere."""
     body = (1 - .8 * skin.head) * soft(skin.z - .78, .35)
     if pattern == "dapple":
-        centres = scattered(skin, rng, .085, skin.z > .7)
-        away, which = nearest(skin.at, centres)
+        centres = scattered(skin, rng, .075)
+        away, which = nearest(skin, skin.at, centres)
         net = soft(away / rng.uniform(.9, 1.2, len(centres))[which] - .036, .040)
         strength = rng.uniform(.45, .8) if coat in GREYS else rng.uniform(.15, .35)
         where = body * soft(skin.y + 1.0, .7) * np.clip(.75 + .35 * lumps(skin.at, rng, 3), .2, 1)
@@ -196,7 +203,7 @@ def white_pattern(skin, pattern, rng):
     none = np.zeros(len(skin.at))
     edge = .05 * lumps(skin.at, rng, 28)
     if pattern == "tobiano":  # over the back and down, rounded; legs white; head, breast and flank dark
-        field = lumps(skin.at, rng, np.array([1.6, 3.2, 1.5])) + rng.uniform(-.45, .55) + .12 * lumps(skin.at, rng, 11) + edge
+        field = lumps(skin.at, rng, np.array([1.6, 3.4, 1.5])) + rng.uniform(-.2, .6) + .12 * lumps(skin.at, rng, 11) + edge
         field = field + 3 * soft(.74 - skin.z + .05 * lumps(skin.at, rng, 6), .4) - 1.1 * np.exp(-((skin.y + .70) / .16) ** 2 - ((skin.z - 1.1) / .22) ** 2)
         return soft(field - 4 * soft(-1.12 - skin.y, .3), .16), none
     if pattern == "overo":  # on the sides, ragged; never over the back; legs dark
@@ -205,10 +212,10 @@ def white_pattern(skin, pattern, rng):
         return soft(field + 1.7 * belly - 1.2 - 3 * skin.top - 3 * skin.leg - 3 * skin.head, .22), none
     if pattern in ("leopard", "blanket"):
         size = np.array([.020, .034]) * rng.uniform(.9, 1.5)
-        centres = scattered(skin, rng, 2.5 * size[1])
+        centres = scattered(skin, rng, 2.2 * size[1])
         radius = rng.uniform(*size, len(centres)) * np.where(centres[:, 2] < .7, .7, 1) * np.where(centres[:, 1] < -1.2, .6, 1)
         stretched = skin.at + .006 * np.stack([lumps(skin.at, rng, 40) for _ in range(3)], 1)
-        away, which = nearest(stretched, centres)
+        away, which = nearest(skin, stretched, centres)
         spots = soft(radius[which] - away, .016) * (rng.random(len(centres)) < .85)[which]
         if pattern == "leopard":
             return np.clip(.97 - .75 * soft(.42 - skin.z + .05 * lumps(skin.at, rng, 14), .25) * rng.random(), 0, 1), spots
@@ -222,13 +229,14 @@ def white_pattern(skin, pattern, rng):
 def white_legs(skin, heights, rng):
     """(V,) white from the hoof up: `heights` LH, LF, RH, RF; dark spots at the coronet on some."""
     out = np.zeros(len(skin.at))
-    for height, (side, hind) in zip(heights, ((1, True), (1, False), (-1, True), (-1, False))):
-        ragged, spotted = .022 * lumps(skin.at, rng, 22) + .02 * lumps(skin.at, rng, 7), rng.random() < .3
-        reach = .09 + float(height) * (.62 if hind else .53) + rng.uniform(-.06, .06) * np.sign(skin.normal[:, 1]) * float(height)
+    for height, own, (side, hind) in zip(heights, rng.spawn(4), ((1, True), (1, False), (-1, True), (-1, False))):
+        if height <= 0:
+            continue
+        ragged, spotted = .022 * lumps(skin.at, own, 22) + .02 * lumps(skin.at, own, 7), own.random() < .3
+        reach = .09 + float(height) * (.62 if hind else .53) + own.uniform(-.06, .06) * np.sign(skin.normal[:, 1]) * float(height)
         leg = (skin.x * side > 0) & (skin.hind == hind) & (skin.head < .5)
-        ermine = spotted * soft(lumps(skin.at, rng, 60) - .9, .3) * (skin.z < .16)
-        if height > 0:
-            out = np.maximum(out, leg * soft(reach + ragged * min(1, 3 * height) - skin.z, .035) * (1 - .9 * ermine))
+        ermine = spotted * soft(lumps(skin.at, own, 60) - .9, .3) * (skin.z < .16)
+        out = np.maximum(out, leg * soft(reach + ragged * min(1, 3 * height) - skin.z, .035) * (1 - .9 * ermine))
     return out
 
 
