@@ -50,7 +50,8 @@ def read_dlc_csv(
     while len(levels) < min(4, len(rows)) and rows[len(levels)][0].strip() in ('scorer', 'individuals', 'bodyparts', 'coords'): levels.append(rows[len(levels)][0].strip())
     if 'bodyparts' not in levels or levels[-1] != 'coords':
         raise InputError(f"Expected a CSV file of DeepLabCut with the header rows 'scorer', 'bodyparts' and 'coords', but {path} begins with {', '.join(levels) or repr(rows[0][0][:40] if rows else '')}.")
-    first = next(i for i, cell in enumerate(rows[levels.index('coords')][1:], 1) if cell.strip())   # labelled pictures have up to three index columns
+    first = next((i for i, cell in enumerate(rows[levels.index('coords')][1:], 1) if cell.strip()), None)   # labelled pictures have up to three index columns
+    if first is None: raise InputError(f'Expected columns of keypoints in {path}, but it has none.')
     head, body = rows[:len(levels)], rows[len(levels):]
     wrong = next((i for i, r in enumerate(rows) if len(r) != len(head[-1])), None)
     if wrong is not None: raise InputError(f'Expected {len(head[-1])} columns in every row of {path}, but row {wrong + 1} has {len(rows[wrong])}. Was the file cut short?')
@@ -350,12 +351,12 @@ def read_pose2d(
     _check_pixels(path, xy, image_size)
     confidence = _check_confidence(path, confidence)
     position = np.full((len(xy), len(set_), 2), np.nan)
-    trust = np.full((len(xy), len(set_)), np.nan)
-    position[:, index], trust[:, index] = xy, confidence
-    position, trust = set_.to_horse68(position, trust)
-    known = int(np.isfinite(position).all(-1).any(0).sum())
-    if known < 4: raise InputError(f'Expected landmarks that tell of at least 4 of the 68 keypoints, but those in {path} tell of {known}. A horse can not be made of so few.')
-    return PoseSequence.from_arrays(position, trust, fps, HORSE68, image_size=image_size, source=Path(path).name,
+    sure = np.full((len(xy), len(set_)), np.nan)
+    position[:, index], sure[:, index] = xy, confidence
+    useful = {i for i, _ in set_.places} & set(np.flatnonzero(np.isfinite(position).all(-1).any(0)).tolist())
+    if len(useful) < 4: raise InputError(f'Expected at least 4 landmarks that tell of the 68 keypoints, but {path} has {len(useful)}. A horse can not be made of so few.')
+    position, sure = set_.to_horse68(position, sure)
+    return PoseSequence.from_arrays(position, sure, fps, HORSE68, image_size=image_size, source=Path(path).name,
                                     log=[dict(step='read', tool=tracks.tool, landmarks=set_.name, n_landmarks=len(index), individual=who)])
 
 READERS = dict(dlc_csv=read_dlc_csv, dlc_h5=read_dlc_h5, slp=read_slp, sleap_analysis=read_sleap_analysis, movement=read_movement)

@@ -298,35 +298,43 @@ def _landmarks_from_dict(data, path):
                      {a: r['name'] for r in rows for a in r.get('aliases', ())}, data.get('source', ''))
 
 # %% ../nbs/00_skeleton.ipynb #00-044
-_NEAR_M = .12  # a landmark tells something of a keypoint up to here, and half as much at .1 m
+_NEAR_M = .12  # a landmark tells of the keypoints of its own combination up to here
 
-def _places(self) -> list:
-    "[(landmark, keypoint, trust 0..1), ...]: the keypoints of its own combination, and others in the same spot."
-    rest, out = HORSE68.head, []
+def _places(self) -> tuple:
+    "((landmark, keypoint), ...), the nearest last: the keypoints of its own combination, and those in the same spot."
+    rest, found = HORSE68.head, []
     for i, (w, here) in enumerate(zip(self.weights, self.from_horse68(rest))):
         for k in np.flatnonzero(w > 0):
-            d = np.linalg.norm(rest[k] - here)
             same = np.flatnonzero(np.linalg.norm(rest - rest[k], axis=1) < 1e-4) if self.name != 'horse68' else [k]
-            if d < _NEAR_M: out += [(i, int(j), float(1/(1 + (d/.1)**2))) for j in same]
-    return out
+            found += [(float(np.linalg.norm(rest[k] - here)), i, int(j)) for j in same]
+    return tuple((i, k) for d, i, k in sorted(found, reverse=True) if d < _NEAR_M)
+
+def _middles(s) -> tuple:
+    "((from, middle, to), ...): keypoints half way down a straight bone."
+    children = [[c for p, c in s.edges if p == k] for k in range(len(s))]
+    chains = [(int(s.parents[k]), k, c[0]) for k, c in enumerate(children) if s.parents[k] >= 0 and len(c) == 1]
+    return tuple(m for m in chains if np.linalg.norm((s.head[m[0]] + s.head[m[2]])/2 - s.head[m[1]]) < 1e-3)
 
 Landmarks.places = cached_property(_places)
 Landmarks.places.__set_name__(Landmarks, 'places')
+_MIDDLES = _middles(HORSE68)
 
 @patch
 def to_horse68(self: Landmarks,
     positions,         # (..., L, D); NaN = missing
     confidence=None,   # (..., L) 0..1; None or NaN: 1
 ) -> tuple:            # positions (..., 68, D) and confidence (..., 68): NaN and 0 where the set knows nothing
-    "What the set knows of the 68 keypoints; where two landmarks tell of one, the more trusted is taken."
+    "What the set knows of the 68 keypoints; where two landmarks tell of one, the nearer is taken."
     p = np.asarray(positions, float)
     c = np.ones(p.shape[:-1]) if confidence is None else np.where(np.isnan(confidence), 1., np.asarray(confidence, float))
-    out, trust = np.full(p.shape[:-2] + (len(HORSE68), p.shape[-1]), np.nan), np.zeros(p.shape[:-2] + (len(HORSE68),))
-    for i, k, t in self.places:
-        better = np.isfinite(p[..., i, :]).all(-1) & (np.isnan(out[..., k, 0]) | (c[..., i]*t > trust[..., k]))
-        out[..., k, :] = np.where(better[..., None], p[..., i, :], out[..., k, :])
-        trust[..., k] = np.where(better, c[..., i]*t, trust[..., k])
-    return out, trust
+    out, sure = np.full(p.shape[:-2] + (len(HORSE68), p.shape[-1]), np.nan), np.zeros(p.shape[:-2] + (len(HORSE68),))
+    for i, k in self.places:
+        seen = np.isfinite(p[..., i, :]).all(-1)
+        out[..., k, :], sure[..., k] = np.where(seen[..., None], p[..., i, :], out[..., k, :]), np.where(seen, c[..., i], sure[..., k])
+    for a, k, b in _MIDDLES:
+        new = np.isnan(out[..., k, 0]) & np.isfinite(out[..., [a, b], :]).all((-1, -2))
+        out[..., k, :], sure[..., k] = np.where(new[..., None], out[..., [a, b], :].mean(-2), out[..., k, :]), np.where(new, sure[..., [a, b]].min(-1), sure[..., k])
+    return out, sure
 
 # %% ../nbs/00_skeleton.ipynb #00-047
 _SIDES = dict(l='L', left='L', near='L', r='R', right='R', off='R')
@@ -339,7 +347,7 @@ def _plain(name):
 def _parsed(name):
     "(side, end of the horse, the rest), or None where it can't be said."
     sides, ends, rest = [], [], []
-    for word in re.findall('[A-Z]?[a-z]+|[A-Z]+|[0-9]+', str(name)):
+    for word in re.findall('[A-Z]?[a-z]+|[A-Z]+|[0-9]+', re.sub('(?i)(left|right)', r' \1 ', str(name))):
         word = word.lower()
         if len(word) == 2 and word[0] in 'lr' and word[1] in 'fh': sides.append(word[0].upper()); ends.append(_ENDS[word[1]])
         elif word in _SIDES: sides.append(_SIDES[word])
