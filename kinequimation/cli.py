@@ -337,20 +337,22 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
 # %% ../nbs/81_cli.ipynb #81-033
 class What(str, Enum):
     "What is measured."
-    two = '2d'; three = '3d'; retarget = 'retarget'; all = 'all'
+    two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; all = 'all'
 
 @app.command(rich_help_panel=TRAIN, name='evaluate')
 @one_line
-def evaluate_command(what: Annotated[What, typer.Argument(metavar='2d|3d|retarget|all', help='Keypoints in the picture, in space, or the rig in Blender.')] = What.all,
-        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also what render-dataset wrote. The film that ships if not given.', show_default=False)] = None,
+def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender, or the generated gaits beside a real horse; all: the first three.')] = What.all,
+        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also what render-dataset wrote; for gait recordings (.csv). The film that ships if not given.', show_default=False)] = None,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
         detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
     "Measure the accuracy on a held-out horse: a film with its truth -> tables."
     from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
-    for name in [w for w in EVALUATIONS if what in (What.all, w)]:
-        weights = dict(detector=detector) if name == '2d' else dict(detector=detector, lifter=lifter)
-        with Bars(quiet) as bars: rows = EVALUATIONS[name](data, threads=threads, progress=lambda done, total: bars(f'Measuring {name}', done, total), **weights)
-        _table(TITLES[name], rows)
+    from kinequimation.real_horse import brief, evaluate_gait
+    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w != 'gait']:
+        weights = {'2d': dict(detector=detector), 'gait': {}}.get(name, dict(detector=detector, lifter=lifter))
+        measure, options = (evaluate_gait, {}) if name == 'gait' else (EVALUATIONS[name], weights | dict(threads=threads))
+        with Bars(quiet) as bars: rows = measure(data, progress=lambda done, total: bars(f'Measuring {name}', done, total), **options)
+        _table(TITLES[name], brief(rows) if name == 'gait' else rows)
         given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
         if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOOVES', 'BODY', 'LANDS', 'LEAVES', 'WITHIN', 'Markers', 'read_markers', 'as_markers', 'belt_speed', 'hoof_speeds',
-           'hoof_events', 'twin', 'event_errors', 'Strides', 'analyse', 'twins', 'compare', 'evaluate_gait']
+           'hoof_events', 'twin', 'event_errors', 'Strides', 'analyse', 'twins', 'compare', 'evaluate_gait', 'brief']
 
 # %% ../nbs/10a_real_horse.ipynb #10-002
 import csv
@@ -243,6 +243,7 @@ def evaluate_gait(
     n=10,           # generated horses a recording
 ) -> list:          # rows
     "The table of all recordings in a folder whose names say walk or trot. Raises `InputError`."
+    if folder is None: raise InputError('Expected a folder with recordings of markers on a horse (*walk*.csv, *trot*.csv), but none was given. The Vienna Horse Data Collection has some.')
     paths = sorted(p for p in Path(folder).glob('*.csv') if 'walk' in p.name or 'trot' in p.name)
     if not paths: raise InputError(f'Expected recordings of markers (*walk*.csv, *trot*.csv) in {folder}, but there are none. The Vienna Horse Data Collection has some.')
     rows = []
@@ -251,7 +252,9 @@ def evaluate_gait(
         if progress: progress(i + 1, len(paths))
     return rows
 
-def _table(rows):
-    "Fixed columns, real before generated."
-    lines = ['trial       m/s   strides/s    touch-downs LF RH RF (LH = 0)      withers cm   sacrum cm    head cm             misses', ' '*12 + '     real  made  real            made             real  made  real  made  real  made +- sd']
-    return '\n'.join(lines + ['{trial:10s} {speed:5.2f}  {hz:5.2f} {made_hz:5.2f}  {phase:15s} {made_phase:15s}  {withers_cm:5.1f} {made_withers_cm:5.1f} {sacrum_cm:5.1f} {made_sacrum_cm:5.1f} {head_cm:5.1f} {made_head_cm:5.1f} +- {made_head_sd:3.1f}  {misses}'.format(**r) for r in rows])
+def brief(
+    rows: list, # of `evaluate_gait`
+) -> list:      # rows of a few columns
+    "Real : generated, to be read."
+    both = lambda r, a: f'{r[a]:.1f} : {r["made_" + a]:.1f}' + (f' +- {r["made_head_sd"]:.1f}' if a == 'head_cm' else '')
+    return [dict(trial=r['trial'], mps=r['speed'], strides_s=f'{r["hz"]:.2f} : {r["made_hz"]:.2f}', touch_down=f'{r["phase"]} : {r["made_phase"]}') | {b: both(r, f'{b}_cm') for b in BODY} | dict(misses=r['misses']) for r in rows]

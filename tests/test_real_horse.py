@@ -115,3 +115,13 @@ def test_the_recordings_are_read_with_their_faults():
     assert rates == {60., 120.}
     down, up = hoof_events(read_markers(VHDC/'Horse1_M2_trot2_kinematics.csv'))
     assert len(HOOVES) == len(down) == len(up) and all(12 <= len(d) <= 16 for d in down)
+
+
+def test_the_command_prints_the_table(tmp_path, motion):
+    from typer.testing import CliRunner
+
+    from kinequimation.cli import app
+    _write(tmp_path/'my_trot.csv', as_markers(motion))
+    result = CliRunner().invoke(app, ['evaluate', 'gait', str(tmp_path), '-q', '--json', str(tmp_path/'b.json')], env={'COLUMNS': '200'})
+    assert result.exit_code == 0 and 'my_trot' in result.stdout and 'sacrum' in result.stdout, result.output
+    assert '"made_hz"' in (tmp_path/'b.json').read_text()
