@@ -18,14 +18,14 @@ BODY, TAIL, MANE, EYES, FEATHER = 0, 1, 2, 3, 4
 STRANDS = {TAIL: shape.TAIL_ROWS, MANE: shape.ROWS, FEATHER: hair.FEATHER_ROWS}  # vertices of a strand of each kind of hair
 # bones whose heads lie on or outside the skin, or that would pull at flesh that another bone carries
 NO_FLESH = ("mane", "tail", "eye", "nose", "skull.L", "skull.R", "breast", "chest", "jaw.001")
-PER_VERTEX = 6
-VERSION = 6  # part of the cache's name: counts changes of the shape
+PER_VERTEX = 8
+VERSION = 7  # part of the cache's name: counts changes of the shape
 
 
 def load_horse(skeleton, cache):
     """The skin of the standard horse with all hair there is, from the cache, or built into it (some seconds; building empties the Blender file that is open).
 
-    Dict of `vertices` (V,3) m, `triangles` (F,3), `bones` and `weights` (V,6), `part` (V,), `strand` (V,) the number of its strand of hair, -1 elsewhere, `normals` (V,3),
+    Dict of `vertices` (V,3) m, `triangles` (F,3), `bones` and `weights` (V,8), `part` (V,), `strand` (V,) the number of its strand of hair, -1 elsewhere, `normals` (V,3),
     `under` (V,) the vertex of the body that is nearest, `varied` (N,V,3) m: where the skin goes with each of `shape.VARIATIONS` in full.
     """
     path = Path(cache) / f"horse-{VERSION}.npz"
@@ -84,9 +84,10 @@ def nearest(points, among):
 
 
 def strongest(weights):
-    """The few bones that count for each vertex, and their shares."""
-    bones = np.argsort(-weights, 1)[:, :PER_VERTEX]
-    weights = np.take_along_axis(weights, bones, 1)
+    """The few bones that count for each vertex, and their shares: less what the first one left out has, so that nothing jumps where two change places."""
+    order = np.argsort(-weights, 1)
+    bones, most = order[:, :PER_VERTEX], np.take_along_axis(weights, order[:, PER_VERTEX:PER_VERTEX + 1], 1)
+    weights = np.take_along_axis(weights, bones, 1) - .98 * most
     return dict(bones=bones, weights=weights / weights.sum(1, keepdims=True))
 
 
@@ -109,8 +110,22 @@ def body_weights(mesh, skeleton):
             weights[vertex.index, column[group.group]] = group.weight
     bare = weights.sum(1) == 0
     weights[bare, nearest_bone(mesh[0][bare], skeleton)] = 1
-    weights = shape.averaged(weights / weights.sum(1, keepdims=True), mesh[1], n=2)
+    weights = shape.averaged(parted(weights / weights.sum(1, keepdims=True), mesh[0], skeleton), mesh[1], n=3)
     return stiffened(weights, mesh[0], skeleton)
+
+
+def parted(weights, vertices, skeleton, limbs=("thigh", "lower_leg", "upper_arm", "forearm")):
+    """A leg does not pull at the other side's flesh: its hold ends at the middle of the belly, and what lies between two legs goes with the trunk."""
+    out = weights.copy()
+    for b, name in enumerate(skeleton["names"]):
+        if name.startswith(limbs):
+            hold = np.clip((vertices[:, 0] * (1 if ".L" in name else -1) + .04) / .15, 0, 1)
+            out[:, b] *= hold ** 2 * (3 - 2 * hold)
+    spine = [b for b, name in enumerate(skeleton["names"]) if name.startswith("spine")]
+    middle = .5 * (skeleton["head"] + skeleton["tail"])[spine, 1]
+    near = np.exp(-((vertices[:, 1:2] - middle) / .15) ** 2) + 1e-9
+    out[:, spine] += (1 - out.sum(1, keepdims=True)) * near / near.sum(1, keepdims=True)
+    return out
 
 
 def stiffened(weights, vertices, skeleton):
