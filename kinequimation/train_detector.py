@@ -76,9 +76,10 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import DATASETS, MODELS, TRANSFORMS
 
-from .detect import METADATA_KEY, PADDING, Detector, box_iou, crop, crop_matrix, crop_window, decode_pose, leg_pairs, names_hash, pose_box, presence
+from .detect import PADDING, Detector, box_iou, crop, crop_matrix, crop_window, decode_pose, leg_pairs, pose_box, presence
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .skeleton import HORSE68, HORSE_RIG, Skeleton, fk, fk_tails
+from .weights import METADATA_KEY, names_hash
 
 # %% ../nbs/21_train_detector.ipynb #21-010
 @contextmanager

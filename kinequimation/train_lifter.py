@@ -21,10 +21,11 @@ from .camera import look_at
 from .files import InputError, atomic_path
 from .gait import GAITS, generate
 from .horses import random_horse
-from .lift import METADATA_KEY, N_EXTRA, N_WORLD, Lifter, mirror_answer, mirror_input, names_hash, network_input
+from .lift import N_EXTRA, N_WORLD, Lifter, mirror_answer, mirror_input, network_input
 from .metrics import mpjpe, pa_mpjpe
 from .pose import PoseSequence
 from .skeleton import HORSE68
+from .weights import METADATA_KEY, names_hash
 
 # %% ../nbs/31_train_lifter.ipynb #31-005
 BANK_FPS, NET_FPS = 50., 25.

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import METADATA_KEY, Detector, crop, crop_matrix, draw_pose, names_hash, overlay_video, presence
+from kinequimation.detect import Detector, crop, crop_matrix, draw_pose, overlay_video, presence
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
 from kinequimation.video import VideoWriter, frames, probe
+from kinequimation.weights import METADATA_KEY, names_hash
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = assets_dir()/'models'/'detector.onnx'

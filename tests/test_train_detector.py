@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip('mmpose', reason="needs the extra 'train'")
-from kinequimation.detect import Detector, names_hash
+from kinequimation.detect import Detector
 from kinequimation.files import InputError
 from kinequimation.skeleton import HORSE68
 from kinequimation.train_detector import (Horse68Dataset, HorseCrop, HorseLook, best_checkpoint, choose_threshold, dataset_info, export_detector, facing, load_config, load_model, measure_detector, mmpose_keypoints,
+from kinequimation.weights import names_hash
                                           summarise, target_distribution, toy_dataset, toy_picture, train_detector)
 import torch
 
