@@ -10,8 +10,8 @@ from kinequimation.detect import Detector
 from kinequimation.files import InputError
 from kinequimation.skeleton import HORSE68
 from kinequimation.train_detector import (Horse68Dataset, HorseCrop, HorseLook, best_checkpoint, choose_threshold, dataset_info, export_detector, facing, load_config, load_model, measure_detector, mmpose_keypoints,
-from kinequimation.weights import names_hash
                                           summarise, target_distribution, toy_dataset, toy_picture, train_detector)
+from kinequimation.weights import names_hash
 import torch
 
 
