@@ -21,6 +21,7 @@ SEATS = {  # for a rider of 1.70 m, in the saddle's axes (m; forward is -Y): how
     "bareback": dict(lift=-.02, back=.0, lean=.10, thigh=(.10, -.60, -.70), shin=(-.08, .26, -.96), hand=(.065, -.40, .14))}
 SADDLES = ("english", "dressage", "racing", "western")
 HEADGEAR, COVERS, LEGWEAR, HEADWEAR = ("halter", "bridle"), ("rug", "sheet"), ("bandages", "boots", "bells"), ("helmet", "cap", "hat", "none")
+COMMON = np.array([.20, .14, .16, .10, .08, .06, .08, .08, .03, .03, .04])  # shares of COLOURS
 LEATHERS = np.array([(.010, .007, .006), (.035, .014, .007), (.10, .040, .015), (.20, .09, .035)])
 COLOURS = np.array([(.012, .012, .014), (.7, .7, .68), (.02, .035, .12), (.25, .015, .02), (.02, .10, .045), (.05, .16, .45), (.45, .30, .14), (.16, .16, .17), (.35, .05, .22), (.55, .40, .05), (.30, .28, .25)])
 FACES = np.array([(.50, .29, .20), (.38, .20, .13), (.20, .095, .055), (.07, .035, .022)])
@@ -28,14 +29,17 @@ METAL = (.45, .45, .44)
 AXIS_Z, SEAT_Y = 1.22, -.19  # m, where rays to the barrel's skin start; where one sits
 UP = np.array([0, 0, 1.])
 
+NOTHING = dict(headgear=None, saddle=None, pad=None, cover=None, surcingle=False, breast=False, legs=None, mask=False, rope=False, rider=None, handler=None,
+               colours=dict(pad=(.7, .7, .68), trim=(.02, .03, .12), cover=(.02, .035, .12), legs=(.7, .7, .68), rope=(.05, .16, .45), leather=(.035, .014, .007), halter=(.25, .015, .02)))
+
 
 def draw_tack(rng, look):
     """What this horse wears: a dict that goes into JSON. About half wear nothing, a quarter are ridden; foals at most a halter.
 
-    Keys: headgear, saddle, pad, cover, surcingle, legs, mask, rope, breast, rider {seat, size, lean, hat, colours}, handler {size, colours}, colours, seed.
+    Keys: headgear (of HEADGEAR), saddle (of SADDLES), pad (square, shaped, western), cover (of COVERS), surcingle, breast, legs {kind (of LEGWEAR), which (LH, LF, RH, RF)}, mask, rope,
+    rider {seat (of SEATS), size (1 = 1.70 m), lean (rad), hat (of HEADWEAR), colours}, handler {size, colours}, colours (linear RGB).
     """
-    tack = dict(headgear=None, saddle=None, pad=None, cover=None, surcingle=False, breast=False, legs=None, mask=False, rope=False, rider=None, handler=None,
-                colours={key: several(rng) for key in ("pad", "trim", "cover", "legs", "rope")}, seed=int(rng.integers(2**31)))
+    tack = NOTHING | dict(colours={key: several(rng) for key in ("pad", "trim", "cover", "legs", "rope")})
     tack["colours"]["leather"] = listed(LEATHERS[rng.integers(len(LEATHERS))] * rng.uniform(.7, 1.3))
     tack["colours"]["halter"] = several(rng) if rng.random() < .6 else tack["colours"]["leather"]
     fate, foal, led = rng.random(), look.get("kind") == "foal", rng.random()
@@ -53,7 +57,7 @@ def draw_tack(rng, look):
     elif rng.random() < .2:
         tack |= dict(surcingle=True)
     if tack["headgear"] == "halter":
-        tack |= dict(rope=bool(led < .6), handler=person(rng, 1) if led < .25 else None)
+        tack |= dict(rope=bool(led < .6), handler=dict(person(rng, rng.uniform(.92, 1.06)), hat=str(rng.choice(HEADWEAR, p=[.1, .25, .1, .55]))) if led < .25 else None)
     return tack
 
 
@@ -73,10 +77,10 @@ def saddled(rng, saddle, headgear):
 
 
 def person(rng, size):
-    jacket, trousers = COLOURS[rng.integers(len(COLOURS), size=2)] * rng.uniform(.6, 1.3, (2, 1))
+    jacket, trousers = COLOURS[rng.choice(len(COLOURS), 2, p=COMMON)] * rng.uniform(.6, 1.3, (2, 1))
     if rng.random() < .4:
         trousers = np.array([.62, .60, .55])
-    return dict(size=round(float(size), 3), colours=dict(jacket=listed(jacket), sleeves=listed(jacket if rng.random() < .7 else COLOURS[rng.integers(len(COLOURS))]), trousers=listed(trousers),
+    return dict(size=round(float(size), 3), colours=dict(jacket=listed(jacket), sleeves=listed(jacket if rng.random() < .7 else COLOURS[rng.choice(len(COLOURS), p=COMMON)]), trousers=listed(trousers),
                 boots=listed(LEATHERS[rng.choice(4, p=[.6, .2, .15, .05])]), face=listed(FACES[rng.integers(len(FACES))] * rng.uniform(.8, 1.15)), hat=several(rng, [0, 0, 0, 2, 7, 6, 1]), hair=listed(rng.uniform(.3, 1) * np.array([.12, .06, .03]))))
 
 
@@ -87,7 +91,7 @@ def drawn_legs(rng, share):
 
 
 def several(rng, among=None):
-    return listed(COLOURS[rng.choice(among) if among else rng.integers(len(COLOURS))] * rng.uniform(.7, 1.3))
+    return listed(COLOURS[rng.choice(among or len(COLOURS), p=None if among else COMMON)] * rng.uniform(.7, 1.3))
 
 
 def listed(colour):
@@ -291,7 +295,7 @@ def leg_sleeve(horse, side, hind, low, high, thick, colour, n_rows=9):
     return Sheet(horse, start, way, thick, colour, closed=True)
 
 
-def legwear(horse, worn, colours, rng):
+def legwear(horse, worn, colours):
     """Bandages, boots over the tendons or bells over the hooves, on the legs LH, LF, RH, RF that `which` names."""
     out, colour, trim = [], np.array(colours["legs"]), np.array(colours["trim"])
     for on, (side, hind) in zip(worn["which"], ((1, True), (1, False), (-1, True), (-1, False))):
@@ -430,6 +434,12 @@ def limb(start, end, upper, lower, bend):
     return start + along * way + np.sqrt(max(upper ** 2 - along ** 2, 0)) * side
 
 
+def within(centre, point, reach):
+    """(3,) the point, or how far towards it one comes."""
+    way = point - centre
+    return centre + way * min(1., reach / max(np.linalg.norm(way), 1e-9))
+
+
 class Flesh:
     """The skin of trunk and neck, which nobody may enter."""
 
@@ -553,7 +563,7 @@ class Rider(Figure):
             self.see_leg(j, side)
         for side in (1, -1):
             shoulder = j["torso"][6] + side * self.size * .155 * turn[:, 0]
-            hand = self.hand(side)
+            hand = within(shoulder, self.hand(side), .545 * self.size)
             elbow = limb(shoulder, hand, .29 * self.size, .27 * self.size, turn @ np.array([side * .5, .6, -.7]))
             arm = self.arm(shoulder, elbow, hand)
             j["arm", side] = arm + self.tack.flesh.pushed(arm, np.full(len(arm), .055 * self.size))
@@ -632,7 +642,7 @@ class Tack:
         self.horse, self.rest, self.skeleton, self.objects, self.pieces, self.people, self.rider, self.handler = horse, rest, skeleton, [], [], [], None, None
         if not look_of_tack:
             return
-        self.look = dict(headgear=None, saddle=None, pad=None, cover=None, surcingle=False, breast=False, legs=None, mask=False, rope=False, rider=None, handler=None, seed=0) | look_of_tack
+        self.look = NOTHING | look_of_tack
         self.size = rest[horse["part"] == BODY, 2].max() / horse["vertices"][horse["part"] == BODY, 2].max()
         self.wear()
         if self.look["rider"]:
@@ -648,8 +658,7 @@ class Tack:
 
     def wear(self):
         """What lies on the skin."""
-        horse, look, colours = self.horse, self.look, self.look.get("colours")
-        leather = colours["leather"] if colours else None
+        horse, look, colours = self.horse, self.look, self.look["colours"]
         if look["cover"]:
             self.pieces.append(rug(horse, look["cover"], colours))
         if look["surcingle"]:
@@ -657,11 +666,11 @@ class Tack:
         if look["pad"]:
             self.pieces.append(pad(horse, look["pad"], colours))
         if look["saddle"]:
-            self.pieces += [saddle(horse, look["saddle"], leather, self.size), girth(horse, -.335, .07, leather if look["saddle"] != "western" else colours["trim"])]
+            self.pieces += [saddle(horse, look["saddle"], colours["leather"], self.size), girth(horse, -.335, .07, colours["leather"] if look["saddle"] != "western" else colours["trim"])]
         if look["breast"]:
-            self.pieces.append(breast_strap(horse, leather))
+            self.pieces.append(breast_strap(horse, colours["leather"]))
         if look["legs"]:
-            self.pieces += legwear(horse, look["legs"], colours, None)
+            self.pieces += legwear(horse, look["legs"], colours)
         if look["headgear"]:
             self.pieces += headgear(horse, look["headgear"], colours)
         if look["mask"]:
@@ -691,8 +700,8 @@ class Tack:
 
     def add_ropes(self):
         """Reins, stirrups, the horn, a lead rope."""
-        look, colours = self.look, self.look.get("colours")
-        leather = np.array(colours["leather"]) if colours else None
+        look, colours = self.look, self.look["colours"]
+        leather = np.array(colours["leather"])
         if look["headgear"] == "bridle":
             for side in (1, -1):
                 self.pieces.append(Tube(self.rein(side), np.full((20, 2), (.006, .011)) * self.size ** .5, leather, (0, .3, 1.), 5))
