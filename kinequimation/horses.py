@@ -21,7 +21,7 @@ class Breed:
     share: float              # how many of all drawn horses are of this kind
     height_m: tuple           # from, to, at the withers
     body: float = 1.02        # from the point of the shoulder to the point of the buttock
-    elbow: float = .555       # height of the elbow: long legs have it high, a deep chest low
+    elbow: float = .57        # height of the elbow: long legs have it high, a deep chest low
     neck: float = .43         # from the withers to the poll
     head: float = .395        # from the poll to the lips
     cannon: float = 1.        # length of the cannons, against the rest of the leg
@@ -42,14 +42,14 @@ class Breed:
 # %% ../nbs/00b_horses.ipynb #00-007
 BREEDS = dict(
     warmblood=Breed(.25, (1.55, 1.76)),
-    thoroughbred=Breed(.13, (1.52, 1.72), body=1.00, elbow=.575, head=.385, neck=.44, girth=.92, bone=.94, muscle=1.05, neck_depth=.90, cannon=1.03, feather=(0, 0), fur=(0, .1), row=(.6, 1.)),
-    arab=Breed(.12, (1.42, 1.57), body=.99, elbow=.565, head=.365, neck=.43, girth=.96, bone=.90, neck_depth=.98, dish=.9, ear=.9, mane='long', tail=1., feather=(0, 0), row=(.4, 1.)),
-    quarter=Breed(.08, (1.44, 1.58), body=1.04, elbow=.54, head=.385, neck=.41, girth=1.06, bone=.98, muscle=1.16, neck_depth=1., ear=.88, cannon=.97),
-    cob=Breed(.10, (1.36, 1.56), body=1.05, elbow=.525, head=.395, neck=.39, girth=1.14, bone=1.16, muscle=1.05, neck_depth=1.18, dish=-.35, feather=(0., .9), fur=(.1, .6), mane='long', tail=.95, cannon=.94),
-    draft=Breed(.10, (1.60, 1.90), body=1.05, elbow=.53, head=.405, neck=.41, girth=1.20, bone=1.27, muscle=1.14, neck_depth=1.22, dish=-.5, feather=(.1, 1.), fur=(.1, .5), mane='long', tail=.8, cannon=.97, row=(.2, .8)),
-    pony=Breed(.10, (1.12, 1.48), body=1.04, elbow=.53, head=.40, neck=.405, girth=1.08, bone=1.02, neck_depth=1.06, ear=.88, dish=.15, feather=(0, .3), fur=(.1, .8), mane='long', tail=1., cannon=.96),
-    shetland=Breed(.05, (1.00, 1.12), body=1.09, elbow=.50, head=.43, neck=.40, girth=1.22, bone=1.16, neck_depth=1.18, ear=.78, feather=(.1, .5), fur=(.3, 1.), mane='long', tail=1.05, cannon=.92, row=(.2, .8)),
-    foal=Breed(.07, (1.00, 1.28), body=.80, elbow=.645, head=.355, neck=.35, girth=.80, bone=.92, muscle=.85, neck_depth=.80, dish=.25, dome=1., cannon=1.10, ear=1.12, feather=(0, 0), fur=(.2, .7), mane='upright', tail=.45, row=(.6, 1.)))
+    thoroughbred=Breed(.13, (1.52, 1.72), body=1.00, elbow=.59, head=.385, neck=.44, girth=.92, bone=.94, muscle=1.05, neck_depth=.90, cannon=1.03, feather=(0, 0), fur=(0, .1), row=(.6, 1.)),
+    arab=Breed(.12, (1.42, 1.57), body=.99, elbow=.58, head=.365, neck=.43, girth=.96, bone=.90, neck_depth=.98, dish=.9, ear=.9, mane='long', tail=1., feather=(0, 0), row=(.4, 1.)),
+    quarter=Breed(.08, (1.44, 1.58), body=1.04, elbow=.555, head=.385, neck=.41, girth=1.06, bone=.98, muscle=1.16, neck_depth=1., ear=.88, cannon=.97),
+    cob=Breed(.10, (1.36, 1.56), body=1.05, elbow=.54, head=.395, neck=.39, girth=1.14, bone=1.16, muscle=1.05, neck_depth=1.18, dish=-.35, feather=(0., .9), fur=(.1, .6), mane='long', tail=.95, cannon=.94),
+    draft=Breed(.10, (1.60, 1.90), body=1.04, elbow=.54, head=.405, neck=.41, girth=1.26, bone=1.27, muscle=1.16, neck_depth=1.22, dish=-.5, feather=(.1, 1.), fur=(.1, .5), mane='long', tail=.8, cannon=.97, row=(.2, .8)),
+    pony=Breed(.10, (1.12, 1.48), body=1.04, elbow=.545, head=.40, neck=.405, girth=1.08, bone=1.02, neck_depth=1.06, ear=.88, dish=.15, feather=(0, .3), fur=(.1, .8), mane='long', tail=1., cannon=.96),
+    shetland=Breed(.05, (1.00, 1.12), body=1.09, elbow=.515, head=.43, neck=.40, girth=1.22, bone=1.16, neck_depth=1.18, ear=.78, feather=(.1, .5), fur=(.3, 1.), mane='long', tail=1.05, cannon=.92, row=(.2, .8)),
+    foal=Breed(.07, (1.00, 1.28), body=.80, elbow=.655, head=.355, neck=.35, girth=.80, bone=.92, muscle=.85, neck_depth=.80, dish=.25, dome=1., cannon=1.10, ear=1.12, feather=(0, 0), fur=(.2, .7), mane='upright', tail=.45, row=(.6, 1.)))
 KINDS = tuple(BREEDS)
 
 # %% ../nbs/00b_horses.ipynb #00-010
@@ -58,7 +58,7 @@ _WARMBLOOD = dict(shoulder=.87, upper_arm=.80, forearm=1.14, forefoot=1.06, f_to
 _UPPER, _FORE = ('shoulder', 'upper_arm'), ('shoulder', 'upper_arm', 'forearm', 'forefoot', 'f_toe', 'f_hoof')
 _FORELEG = [HORSE_RIG.index(f'{n}.L') for n in _FORE] + [HORSE_RIG.index(f'{n}.L.001') for n in _FORE[1:4]]  # with their second halves
 # what Rigify's horse has of its height to the top of the shoulder blade: the same measures as a breed's, taken on its skin
-_RIGIFY = dict(body=1.110, neck=.468, head=.437)
+_RIGIFY = dict(body=1.18, neck=.47, head=.465)
 
 def _kind_of(name): "The bone's group: a bone without its side and number."; return name.split('.')[0].split('_base')[0].split('_top')[0]
 

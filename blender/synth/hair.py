@@ -31,7 +31,7 @@ def sheets(rows):
 def mane(sampler, side, rng):
     """A mane falling to one side (`side` +1 left, -1 right), from the crest onto the neck."""
     o, a, n = NECK_AXIS
-    centre, offset, layer, lock, own = locks(LOCKS, 1.5, rng)
+    centre, offset, layer, lock, own = locks(LOCKS, 2.4, rng)
     t = .13 + .80 * (centre + offset)
     top = _profile(NECK, t)[:, 0] + .004
     yz = o + t[:, None] * a + top[:, None] * n
@@ -146,7 +146,7 @@ def groomed_mane(strands, inward, style, length, side, with_forelock, rng):
     """(n, ROWS, 3) of mane and forelock: falling to the left (+1), to the right (-1) or to both sides (0), or standing up."""
     n = LOCKS * IN_LOCK
     ragged = 1 - .16 * np.repeat(rng.random(len(strands) // IN_LOCK), IN_LOCK) - .06 * rng.random(len(strands))
-    out = gathered(cut(strands, np.clip(length * ragged, .03, 1)), .35 + .5 * length)
+    out = gathered(cut(strands, np.clip(length * ragged, .03, 1)), .35 + .4 * length)
     if style in ("roached", "upright"):
         up = np.array([0, *NECK_AXIS[2]]) + .15 * np.array([0, *NECK_AXIS[1]])
         tall = (.02 + .35 * length) * ragged[:2 * n, None, None] * np.linspace(0, 1, ROWS)[:, None] * np.interp(np.arange(2 * n) % n / n, [0, .12, .9, 1], [.4, 1, 1, .7])[:, None, None]
