@@ -10,7 +10,8 @@ A line of JOBS.jsonl, or of standard input, is a job, one clip:
     camera    {K, R, t} (OpenCV, x_camera = R x + t), one for all pictures or one each
     horses    [{skeleton: file, clip: .npz, look: {...}, tack_seed: int or null, at: [x, y, heading in rad] (optional: turns the motion about Z, then moves it), id}, ...]
               the first is the one that is filmed, the others stand around; none: a picture of the place alone
-    place     {seed, eye (3,) m, root (3,) m, plain, ...}: what is around is drawn from the seed and furnished for somebody at `eye` who looks at `root`
+    place     {seed, eye (3,) m, root (3,) m, plain, eyes, paths, ...}: what is around is drawn from the seed and furnished for somebody at `eye` who looks at `root`, out of the way of all
+              `eyes` (n,3) and of the `paths` (m,2) of the horses (theirs in this job if left out; jobs that film one place together must agree on all of these)
     photo     {seed, film (one look for all pictures, as a video has), shutter (share of 1/fps for which it is open; 0: no motion blur)}
     todo      [k, ...] which of the pictures to make; all if it is left out
 `--skeleton` is the standard horse on which the skin was modelled.
@@ -39,16 +40,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
 
 from kinequimation_blender import child, files, maths
-from synth import coat, exr, horse as horses, labels, stage as stages
-
-try:
-    from synth import tack
-except ImportError:
-    tack = None
-try:
-    from synth import photograph
-except ImportError:
-    photograph = None
+from synth import coat, exr, horse as horses, labels, photograph, stage as stages, tack
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -68,9 +60,9 @@ class Animal:
         skin, standard, look = self.renderer.horse, self.renderer.standard, told.get("look") or {}
         self.told, self.fps, self.skeleton = told, job.get("fps", 25), files.read_skeleton(told["skeleton"])
         self.place_motion(job["frames"])
-        self.rest = shaped(skin, standard, self.skeleton, look)
+        self.rest = horses.shaped(skin, standard, self.skeleton, look)
         self.depth = labels.flesh(skin, self.rest, self.skeleton)
-        horses.paint(self.made.data, coloured(skin, look))
+        horses.paint(self.made.data, coat.coat_colours(skin, look))
         self.wear(told.get("tack_seed"), look)
         show(self.made, True)
 
@@ -88,7 +80,7 @@ class Animal:
     def wear(self, seed, look):
         self.leave()
         self.worn = None
-        if seed is None or tack is None:
+        if seed is None:
             return
         self.worn = tack.draw_tack(np.random.default_rng(seed), look)
         self.tack = tack.Tack(self.renderer.horse, self.rest, self.skeleton, self.worn)
@@ -139,7 +131,7 @@ class Renderer:
         self.stage = stages.Stage()
         self.scene = bpy.context.scene
         self.animals = []
-        self.scratch = Path(tempfile.mkdtemp(prefix="kinequimation-", dir=memory()))
+        self.scratch = scratch_folder()
         to_exr(self.scene)
 
     def begin(self, job):
@@ -151,9 +143,8 @@ class Renderer:
         for animal in self.animals[len(job["horses"]):]:
             animal.leave()
         place = job["place"]
-        more = {key: place[key] for key in ("plain", "eyes") if key in place and key in stages.Stage.dress.__code__.co_varnames}
-        found = self.stage.dress(np.random.default_rng(place["seed"]), np.asarray(place["eye"], float), np.asarray(place["root"], float), **more)
-        self.place = dict(place, **(found or {}))
+        paths = place.get("paths") or [animal.matrices[k, 0, :2, 3] for animal in self.animals[:len(job["horses"])] for k in range(len(job["frames"]))]
+        self.place = dict(place, **self.stage.dress(np.random.default_rng(place["seed"]), place["eye"], place["root"], place.get("plain", False), place.get("eyes"), paths))
         self.cameras = cameras(job["camera"], len(job["frames"]))
         self.scene.render.fps = max(1, round(job.get("fps", 25)))
         self.scene.cycles.samples = job.get("samples", 4)
@@ -172,11 +163,11 @@ class Renderer:
         clock("cycles")
         found = [animal.label(k, self.cameras[k], job["size"], index) for animal in present]
         camera = {key: labels.rounded(self.cameras[k][key], 9) for key in "KRt"}
-        look = draw_photo(np.random.default_rng(photo["seed"] if photo.get("film") else [photo["seed"], job["frames"][k]]))
+        look = photograph.draw_photo(np.random.default_rng(photo["seed"] if photo.get("film") else [photo["seed"], job["frames"][k]]))
         label = dict(schema=labels.SCHEMA, frame=stem, size=job["size"], camera=camera, place=self.place, photo=dict(photo, **look), horses=[f for f in found if f])
         text = json.dumps(label).encode()
         clock("labels")
-        picture = self.jpeg(develop(linear, look, np.random.default_rng([photo["seed"], job["frames"][k], 1])), look["quality"])
+        picture = self.jpeg(photograph.develop(linear, look, np.random.default_rng([photo["seed"], job["frames"][k], 1])), look["quality"])
         write(out / "images" / f"{stem}.jpg", picture)
         write(out / "labels" / f"{stem}.json", text)
         clock("photograph")
@@ -184,7 +175,7 @@ class Renderer:
 
     def next_camera(self, k, photo):
         """Where a film's camera goes from picture k, for its blur: what takes single photographs stands still."""
-        if not photo.get("film") or photo.get("shutter", 0) <= 0 or len(self.cameras) < 2 or "next_camera" not in stages.Stage.film.__code__.co_varnames:
+        if not photo.get("film") or photo.get("shutter", 0) <= 0 or len(self.cameras) < 2:
             return {}
         return dict(next_camera=self.cameras[k + 1] if k + 1 < len(self.cameras) else onward(self.cameras[k - 1], self.cameras[k]))
 
@@ -273,6 +264,18 @@ def memory(least=256e6):
     return shared if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > least else None
 
 
+def scratch_folder(name="kinequimation-render"):
+    """A folder for this process; those of processes that were killed are removed."""
+    for path in Path(memory() or tempfile.gettempdir()).glob(f"{name}-*-*"):
+        try:
+            os.kill(int(path.name.split("-")[2]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(path, ignore_errors=True)
+        except (PermissionError, ValueError):
+            pass
+    return Path(tempfile.mkdtemp(prefix=f"{name}-{os.getpid()}-", dir=memory()))
+
+
 def write(path, data):
     partial = path.with_name(f".{path.name}-{os.getpid()}")
     try:
@@ -321,45 +324,36 @@ def attempt(stem, do, *args):
         child.report(error=child.one_line(error), at=stem)
 
 
+def floor(renderer, n, size):
+    """CPU seconds a picture of nothing but sky, with the same settings: what no renderer of ours can be faster than."""
+    for made in renderer.scene.objects:
+        made.hide_render = made.hide_render or made.type == "MESH"
+    renderer.scene.render.resolution_x, renderer.scene.render.resolution_y = size
+    renderer.scene.cycles.samples = 4
+    renderer.render()
+    start = time.process_time()
+    for _ in range(n):
+        renderer.render()
+    return (time.process_time() - start) / n
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("jobs", type=Path, nargs="?", help="a job a line; standard input if it is left out")
     parser.add_argument("--skeleton", type=Path, required=True, help="the standard horse's skeleton file")
     parser.add_argument("--cache", type=Path, required=True, help="where the horse's mesh is kept between runs")
+    parser.add_argument("--floor", type=int, nargs=2, metavar=("N", "SIZE"), help="no jobs: the CPU seconds of an empty picture, as the mean of N of SIZE px")
     args = parser.parse_args()
     renderer = Renderer(args.skeleton, args.cache)
     try:
+        if args.floor:
+            return child.report(floor_cpu=floor(renderer, args.floor[0], [args.floor[1]] * 2))
         child.report(ready=True)
         for line in args.jobs.read_text(encoding="utf-8").splitlines() if args.jobs else sys.stdin:
             if line.strip():
                 render_job(renderer, json.loads(line))
     finally:
         shutil.rmtree(renderer.scratch, ignore_errors=True)
-
-
-# ---- until the other parts have their new form ----
-def shaped(skin, standard, skeleton, look):
-    if hasattr(horses, "shaped"):
-        return horses.shaped(skin, standard, skeleton, look)
-    rng = np.random.default_rng(look.get("seed", 0))
-    return horses.groomed(skin, horses.proportioned(skin, standard, skeleton, girth=rng.uniform(.92, 1.1)), rng)
-
-
-def coloured(skin, look):
-    if "look" in coat.coat_colours.__code__.co_varnames:
-        return coat.coat_colours(skin, look)
-    return coat.coat_colours(skin, np.random.default_rng(look.get("seed", 0)), look.get("coat"))[0]
-
-
-def draw_photo(rng):
-    return photograph.draw_photo(rng) if photograph else dict(quality=int(rng.integers(60, 96)))
-
-
-def develop(linear, look, rng):
-    if photograph:
-        return photograph.develop(linear, look, rng)
-    linear = np.clip(linear, 0, 1)
-    return np.round(255 * np.where(linear < .0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - .055)).astype(np.uint8)
 
 
 if __name__ == "__main__":
