@@ -72,11 +72,14 @@ def _leg_plane(trunk, feet, rest):
 
 _CARPUS = np.radians(112.)  # it folds no further
 
-def _fold(s, x, seg, curves):
-    "The fan of the gaits, with a carpus that comes to an end softly."
+def _fold(s, x, seg, curves, hock=0.):
+    "The fan of the gaits, with a carpus that comes to an end softly, and a hock (carpus) that may fold more than stifle and elbow do (`hock`, radians): when it lies."
     v = s.look['fold']*curves[..., 2]*(x - _OPEN)
     less = .5*(v + _CARPUS - np.sqrt((v - _CARPUS)**2 + .15**2)) + .5*(np.sqrt(_CARPUS**2 + .15**2) - _CARPUS)
-    return _fan(s, x, seg, np.concatenate([curves[..., :2], np.where(v > 1e-6, curves[..., 2]*less/np.maximum(v, 1e-6), curves[..., 2])[..., None]], -1))
+    chain, first, second = _fan(s, x, seg, np.concatenate([curves[..., :2], np.where(v > 1e-6, curves[..., 2]*less/np.maximum(v, 1e-6), curves[..., 2])[..., None]], -1))
+    if not np.any(hock): return chain, first, second
+    more = np.where(_FORE, -hock, hock)
+    return chain + seg[:, 3]*(np.exp(1j*(second - more)) - np.exp(1j*second)), first, second - more
 
 def _lack(trunk, feet, rest):
     "(T, 4) m: how much lower the leg's top would have to be for a standing leg to open no more than it likes to."
@@ -95,21 +98,21 @@ def _solve_legs(trunk, feet, rest):
     lo, hi = np.broadcast_to(_OPEN, at.shape).copy(), np.broadcast_to(_FOLD*1.2, at.shape).copy()
     for _ in range(28):
         x = (lo + hi)/2
-        far = np.abs(_fetlock(x, at, seg, curves, weight)[0] - top) > np.abs(_fold(s, x, seg, curves)[0])
+        far = np.abs(_fetlock(x, at, seg, curves, weight)[0] - top) > np.abs(_fold(s, x, seg, curves, feet['hock'])[0])
         hi, lo = np.where(far, x, hi), np.where(far, lo, x)
-    chain, first, second = _fold(s, x, seg, curves)
+    chain, first, second = _fold(s, x, seg, curves, feet['hock'])
     fetlock, pastern = _fetlock(x, at, seg, curves, weight)
     aim, short = np.angle((fetlock - top)/chain), np.abs(fetlock - top) - np.abs(chain)
     return dict(blade=_blade(limb, _girdle_pitch(trunk)), upper=aim, middle=aim + first, cannon=aim + second, pastern=pastern, hoof=curves[..., 0], heading=h, yaw=feet['yaw'], tilt=tilt, x=x, short=short, limb=limb)
 
 # %% ../nbs/10b_actions.ipynb #10-018
-_HELD = ('swing', 'fold', 'carpus', 'pastern', 'hoof', 'out')  # how a leg is held in the air: radians, share, radians against the bone above, m
+_HELD = ('swing', 'fold', 'carpus', 'pastern', 'hoof', 'out', 'hock')  # how a leg is held in the air: radians; the carpus as a share; pastern and hoof against the bone above
 
 def _held(trunk, pose, s, rest):
-    "Where the toes of legs are that are held against the trunk as `pose` (T, 4, 6) says, and the curves that belong to it."
-    seg, (swing, x, c, q, r, out) = rest['seg'], np.moveaxis(pose, -1, 0)
+    "Where the toes of legs are that are held against the trunk as `pose` (T, 4, 7) says, and the curves that belong to it."
+    seg, (swing, x, c, q, r, out, hock) = rest['seg'], np.moveaxis(pose, -1, 0)
     curves = np.stack([0*c, 0*c, c], -1)
-    chain, _, second = _fold(s, x, seg, curves)
+    chain, _, second = _fold(s, x, seg, curves, hock)
     p = _girdle_pitch(trunk)
     top = np.where(_FORE, seg[:, 0]*np.exp(1j*_blade(swing + p, p)), 0)
     aim = np.angle(seg[:, 1:4].sum(1)) + swing + p - np.angle(chain)
@@ -164,6 +167,7 @@ class _Scene:
     waves: list = field(default_factory=list)    # (name, function of t)
     hold: dict = field(default_factory=dict)     # leg -> [(s, (how much 0..1, swing, fold, carpus, pastern, hoof, out)), ...]; degrees, share, m
     labels: object = None        # t -> (T,) what the horse is doing
+    near_ground: bool = False    # elbows and hocks may come to the ground: they are kept out of it
     loose: float = .25           # s, how slowly the trunk gives way where a leg does not reach
 
     def track(self, name, t):
@@ -179,23 +183,23 @@ def _feet(scene, t, trunk=None):
     rows = [_tread(f, t) for f in scene.stances]
     stance, share, u, toe, yaw = (np.stack([r[i] for r in rows], 1) for i in range(5))
     weight = 1 - _ease(np.clip(np.minimum(u, 1 - u)/.25, 0, 1))*~stance
-    feet = dict(toe=toe, yaw=yaw, stance=stance, weight=weight, style=scene.style, held=0*weight, held_tilt=0*weight, curves=scene.hoof_curves(t, stance, share, u))
+    feet = dict(toe=toe, yaw=yaw, stance=stance, weight=weight, style=scene.style, held=0*weight, held_tilt=0*weight, hock=0*weight, curves=scene.hoof_curves(t, stance, share, u))
     return feet if trunk is None or not scene.hold else _hold(scene, t, trunk, feet)
 
 def _hold(scene, t, trunk, feet):
     "Blends the path over the ground with what is held in the air."
-    rows = np.zeros((len(t), 4, 7))
-    for leg, keys in scene.hold.items(): rows[:, leg] = _track(keys, t)
+    rows = np.zeros((len(t), 4, 1 + len(_HELD)))
+    for leg, keys in scene.hold.items(): k = _track(keys, t); rows[:, leg, :k.shape[1]] = k
     for name, f in scene.waves:
         if name.startswith('hold'): rows[:, int(name[4]), 1 + _HELD.index(name[6:])] += f(t)
-    pose = rows[..., 1:]*np.where(np.isin(np.arange(6), (2, 5)), 1, np.pi/180)
+    pose = rows[..., 1:]*np.where(np.arange(len(_HELD)) == 2, 1, np.pi/180)
     toe, curves, yaw, tilt = _held(trunk, pose, scene.style, scene.rest)
     b = rows[..., 0]*~feet['stance']
     mix = lambda a, c: a + (c - a)*(b if a.ndim == 2 else b[..., None])
     toe = mix(feet['toe'], toe)
     low = .012*scene.style.size  # a hoof in the air does not go into the ground, whatever the trunk does
     toe[..., 2] = np.where(b > 0, np.maximum(toe[..., 2], np.minimum(feet['toe'][..., 2], low) + b*low), toe[..., 2])
-    return dict(feet, toe=toe, held=b, held_tilt=tilt, curves=mix(feet['curves'], curves), yaw=mix(feet['yaw'], yaw), weight=feet['weight']*(1 - b))
+    return dict(feet, toe=toe, held=b, held_tilt=tilt, hock=b*pose[..., 6], curves=mix(feet['curves'], curves), yaw=mix(feet['yaw'], yaw), weight=feet['weight']*(1 - b))
 
 # %% ../nbs/10b_actions.ipynb #10-026
 def _lowered(scene, t, need=(0., 0.)):
@@ -213,6 +217,14 @@ def _envelope(need, width):
     high = maximum_filter1d(np.maximum(need, 0), 2*width + 1, mode='nearest')
     return np.convolve(np.pad(high, width, 'edge'), k/k.sum(), 'valid')
 
+def _sunk(trunk, feet, legs, rest, size):
+    "(T, 4) m: how much too low a leg's lowest joint is, from the elbow (stifle) to the fetlock, or the toe of a leg that is in the air."
+    names = 'blade', 'upper', 'middle', 'cannon', 'pastern'
+    chain = np.cumsum([rest['seg'][:, j]*np.exp(1j*legs[n])*np.where((j == 0) & ~_FORE, 0, 1) for j, n in enumerate(names)], 0)[1:]
+    z = trunk['pivots'][..., 2] + np.cos(legs['tilt'])*chain.imag + np.sin(legs['tilt'])*rest['across']
+    toe = z[-1] + (rest['seg'][:, 5]*np.exp(1j*legs['hoof'])).imag
+    return np.maximum(.015*size - z.min(0), np.where(feet['stance'], -1, .004*size - toe))
+
 def _give_way(scene, t):
     "How much lower withers and croup have to be (each (T,) m) for no standing leg to be out of reach: worked out on a grid of its own, so that it does not depend on the frames asked for."
     fps = 60
@@ -223,9 +235,10 @@ def _give_way(scene, t):
         feet = _feet(scene, grid, trunk)
         near = feet['stance'] | np.roll(feet['stance'], 1, 0) | np.roll(feet['stance'], -1, 0)  # touch-down and lift-off may lie between two points of the grid
         lack = _lack(trunk, dict(feet, stance=near), scene.rest) + .002*scene.style.size
-        need = lack[:, _FORE].max(1), lack[:, ~_FORE].max(1)
-        if max(n.max() for n in need) < .002*scene.style.size: break
-        total += np.stack([_envelope(n, width) for n in need])
+        sunk = _sunk(trunk, feet, _solve_legs(trunk, feet, scene.rest), scene.rest, scene.style.size) if scene.near_ground else 0*lack
+        need, lift = [(lack[:, end].max(1), sunk[:, end].max(1)) for end in (_FORE, ~_FORE)], .002*scene.style.size
+        if max(max(a.max() for a in pair) for pair in zip(*need)) < lift: break
+        total += np.stack([_envelope(a, width) - _envelope(b, width) for a, b in need])
     return [CubicSpline(grid, row)(t) for row in total]
 
 # %% ../nbs/10b_actions.ipynb #10-029
@@ -321,6 +334,7 @@ class _Still(_Scene):
         out = np.zeros((len(t), 3))
         for f in self.stances:
             for a, b in zip(f[:-1], f[1:]):
+                if b[_T0] - a[_T1] > 1.5: continue  # who lies does not walk
                 out += .25*(b[_X:_YAW+1] - a[_X:_YAW+1])*_ease(np.clip((t - a[_T1] + .2)/(b[_T0] - a[_T1] + .4), 0, 1))[:, None]
         return out
     def hoof_curves(self, t, stance, share, u):
@@ -501,6 +515,18 @@ def _drink(skeleton, rng, seconds):
     _swish(s, rng, seconds, 5.)
     return s
 
+def _scratch(skeleton, rng, seconds):
+    "Rubs its nose or cheek up and down on a foreleg that it has set forward."
+    h, r = _size(skeleton), rng.uniform
+    s = _still('scratch', skeleton, rng, (1.5, seconds + 2), apart=[r(-.08, .08)*h, r(-.1, .0)*h, r(-.08, .08)*h, r(.12, .28)*h], aside=np.array([0, .02, 0, -.01])*h)
+    s.tracks.update(down=[(0, 0), (r(1., 1.5), 1), (seconds + 3, 1), (seconds + 4.5, 0)], muzzle=[(0, r(.22, .5)*h)], hang=[(0, 0), (1.5, r(4, 10))], twist=[(0, 0), (1.5, r(-18, 6))], look=[(0, 0), (1.5, -r(2, 10))], bend=[(0, 0), (1.5, -r(0, 5))])
+    angle, f, p, on = r(48, 62), r(1.6, 2.6), r(0, 6.28), lambda t: s.track('down', t)
+    rub = lambda t: on(t)*np.sin(2*np.pi*f*t + p)*(.6 + .4*np.sin(1.7*t + p))
+    s.waves += [('head', lambda t: angle*on(t) + 4*rub(t)), ('muzzle', lambda t: .035*h*rub(t)), ('ears', lambda t: -12*on(t)), ('nod_side', lambda t: 2*rub(t - .05))]
+    _spread(s, _bow(s, 2.4), h)
+    _swish(s, rng, seconds, 4.)
+    return s
+
 def _look_about(skeleton, rng, seconds):
     s = _still('look_about', skeleton, rng, (0, seconds + 2), resting=True)
     last = [0.]
@@ -524,11 +550,15 @@ def _shake(skeleton, rng, seconds):
     return s
 
 # %% ../nbs/10b_actions.ipynb #10-041
-def _leg_up(s, leg, lift_off, land, up, keys):
-    "A leg that leaves the ground and comes back to it: `keys` [(s, pose)] of how it is held between, degrees, share, m."
+def _step(s, leg, lift_off, land, forward, up):
+    "One more step: `forward` (m), `up` (m)."
     f = s.stances[leg]
-    k = len(f) - 1
-    s.stances[leg] = np.vstack([f[:k], [[f[k, _T0], lift_off, *f[k, 2:5], up, .5], [land, *f[k, 1:5], 0, .5]]])
+    last = f[-1]
+    s.stances[leg] = np.vstack([f[:-1], [[last[_T0], lift_off, *last[_X:_LIFT], up, .5], [land, 1e6, last[_X], last[_Y] - forward, last[_YAW], 0, .5]]])
+
+def _leg_up(s, leg, lift_off, land, up, keys, forward=0.):
+    "A leg that leaves the ground and comes back to it: `keys` [(s, pose)] of how it is held between, degrees, share."
+    _step(s, leg, lift_off, land, forward, up)
     rows = s.hold.setdefault(leg, [])
     rows += [(lift_off, (0, *keys[0][1]))] + [(t, (1, *p)) for t, p in keys] + [(land, (0, *keys[-1][1]))]
 
@@ -586,7 +616,7 @@ def _rear(skeleton, rng, seconds):
     moves = [(0, .05, .35, 0, under, .06*h), (2, .3, .6, 0, under*r(.7, 1.1), .06*h)]
     top, over = g + rise, g + rise + stay
     land = over + fall
-    s = _still('rear', skeleton, rng, (.3, land + .3), moves, anchor=0.)
+    s = _still('rear', skeleton, rng, (0., land + .4), moves, anchor=0.)
     s.tracks.update(
         pitch=[(g - .15, 0), (top, -.78*up), (over, -.78*up*r(.92, 1.)), (land + .06, 0)],
         croup=[(0, 0), (g + .1, .06 + .05*big), (top, .07 + .1*big), (over, .07 + .1*big), (land + .1, .04), (land + .7, 0)],
@@ -635,6 +665,33 @@ def _kick(skeleton, rng, seconds):
     return s
 
 # %% ../nbs/10b_actions.ipynb #10-045
+_FOLDED = {1: (-29, 79, .6, 68, 30, 0, 26), 0: (-50, 78, 0, 30, 20, 0, 10)}  # fore and hind leg of a horse that lies on its breast
+
+def _lie(skeleton, rng, seconds):
+    "Sniffs, kneels, folds its hind legs and lies on its breast; then sets its forelegs out and pushes itself up from behind, as horses do (cows do it the other way round)."
+    h, r = _size(skeleton), rng.uniform
+    stay = r(3, 7)
+    s = _still('lie', skeleton, rng, (0., stay + 7.), [(0, .1, .6, 0, .12*h, .06*h), (2, .6, 1.1, 0, .12*h, .06*h)], near_ground=True)
+    low, back, roll, up = r(.68, .72), r(.80, .84), r(-8, 8), 2.9 + stay
+    s.tracks.update(
+        withers=[(0, 0), (1.2, .05), (2.2, low - .14), (3., low), (up + .35, low), (up + 1.3, .26), (up + 1.5, .24), (up + 2.4, 0)],
+        croup=[(0, 0), (1.1, .05), (2.0, .12), (3., back), (up + 1.05, back), (up + 2.1, 0)],
+        roll=[(2.2, 0), (2.9, roll), (up, roll), (up + .6, 0)], flex=[(1, 0), (2.5, 6), (3, 2), (up + 1., -4), (up + 2.2, 0)], forward=[(1., 0), (2.9, -.06), (up + .5, -.06), (up + 1.6, 0)],
+        neck=[(0, 0), (1.0, r(25, 50)), (2.2, r(0, 25)), (3.2, r(-12, 10)), (up + .3, -12), (up + 1., 6), (up + 2.4, 0)], head=[(0, 0), (1., 10), (3., r(-4, 10)), (up + 1., 0)],
+        look=[(2.9, 0.)] + [(k, v) for k, v in _about(rng, 3.2, up - .8, 2.2, lambda: rng.normal(0, 28))][1:-2] + [(up, 0.)], ears_out=_about(rng, 0, up, 2., lambda: rng.normal(0, 10)))
+    for n, leg in enumerate((3, 1)):
+        a, b = 1.02 + .12*n, up + .95 + .16*n
+        half, lying = (-10, 70, .64, 35, 25, 0, 0), tuple(np.add(_FOLDED[1], (r(-3, 3), 0, 0, r(-8, 8), 0, 0, 0)))
+        _leg_up(s, leg, a, b, .1*h, [(a + .4, half), (2.2 + .1*n, lying), (b - .75, lying), (b - .25, (-52, 40, .35, 10, 10, 0, 0))], .5*h)
+        _step(s, leg, up + 2.5 + .6*n, up + 3. + .6*n, -.24*h, .06*h)
+    for n, leg in enumerate((2, 0)):
+        a, b = 2.14 + .1*n, up + 1.62 + .06*n
+        lying = tuple(np.add(_FOLDED[0], (r(-3, 3), 0, 0, 0, 0, 0, 0)))
+        _leg_up(s, leg, a, b, .05*h, [(a + .6, lying), (b - .5, lying)])
+        _step(s, leg, up + 2.8 + .6*n, up + 3.3 + .6*n, .24*h, .06*h)
+    return s
+
+# %% ../nbs/10b_actions.ipynb #10-047
 @dataclass
 class _Ride(_Scene):
     "A horse that goes from gait to gait: `styles` take over from each other (weights over the strides P), on one clock for the legs."
@@ -684,7 +741,7 @@ class _Ride(_Scene):
         ears = np.stack([np.stack([out*np.radians(14)*slow[:, j], zero, u['ears'][j] + np.radians(8)*slow[:, 2] + np.radians(self.track('ears', t))], -1) for j, out in enumerate((1, -1))], 1)
         return dict(ears=ears, jaw=np.stack([zero, zero, u['jaw']*(.6 + .4*slow[:, 3]).clip(0, 2)], -1), mane=np.zeros((len(t), 3)))
 
-# %% ../nbs/10b_actions.ipynb #10-047
+# %% ../nbs/10b_actions.ipynb #10-049
 _COMMON = ('slow', 'tail_slow', 'ears_slow', 'ears', 'jaw', 'look_side', 'low', 'tail_side', 'bend', 'neck_shape', 'flex0', 'pitch0', 'sway')  # of a horse, whatever its gait
 
 def _styles(gaits, speeds, skeleton, rng, rest):
@@ -714,7 +771,7 @@ def _in_step(styles):
         if p is None: phase[i] = phase[i-1] if i else first
     return np.array(phase), late
 
-# %% ../nbs/10b_actions.ipynb #10-050
+# %% ../nbs/10b_actions.ipynb #10-052
 def _clockwork(scene, seconds, curvature, pause=()):
     "The fine table of a ride: strides, place, heading and curvature over time. `curvature` of the metres gone (1/m, to the left); `pause` are (P, s): time that passes while the legs' clock nearly stands."
     n = int((seconds + 8)*2.5)
@@ -778,7 +835,7 @@ def _haste(scene, t0, t1, h):
     over = np.interp(gone/np.maximum(b - a, .05)/h**.5, [1.2, 2.5, 5, 12], [.04, .06, .08, .10])*h
     return np.clip(2*over*1.7/gone, .05, .45)
 
-# %% ../nbs/10b_actions.ipynb #10-052
+# %% ../nbs/10b_actions.ipynb #10-054
 def _curve(rng, turn, figure, h):
     "Curvature (1/m, to the left) over the metres gone: straight, a circle, a serpentine, an eight."
     if figure not in (None, 'straight', 'circle', 'serpentine', 'eight'): raise InputError(f"Expected figure to be straight, circle, serpentine or eight, but got {figure!r}.")
@@ -840,7 +897,7 @@ def _collected(name, forward, hz, lift, travel, duty):
         return _single(name, s, skeleton, rng, rest, seconds)
     return draw
 
-# %% ../nbs/10b_actions.ipynb #10-054
+# %% ../nbs/10b_actions.ipynb #10-056
 def _jump(skeleton, rng, seconds, height=None, turn=0., figure=None):
     "Canter up to it, take-off with both hind legs, flight with folded legs and a round back, one foreleg after the other, and away."
     h, r, rest = _size(skeleton), rng.uniform, _rest(skeleton)
@@ -891,7 +948,7 @@ def _tuck(s, leg, r):
     a, b = f[k-1, _T1], f[k, _T0]
     fold = r(52, 66)
     if _FORE[leg]: keys = [(a, 0, (0, 30, .6, 30, 20, 0)), (max(off - .02, a + .1), 1, (r(-20, -6), fold, r(.55, .68), 30, 20, 0)), (mid + .02, 1, (r(-26, -10), fold, r(.5, .65), 30, 20, 0)), (b - .07, .75, (-26, 8, .12, 5, 12, 0)), (b, 0, (-24, 4, 0, 0, 5, 0))]
-    else: keys = [(a, 0, (18, 0, 0, 10, 20, 0)), (a + .1, .8, (r(12, 20), 10, 0, 25, 25, 0)), (down - .04, 1, (r(4, 16), fold, 0, 30, 20, 0)), (b - .14, .7, (-14, 34, 0, 10, 10, 0)), (b, 0, (-14, 20, 0, 0, 0, 0))]
+    else: keys = [(a, 0, (18, 0, 0, 10, 20, 0)), (a + .1, .8, (r(12, 20), 10, 0, 25, 25, 0)), (mid, 1, (r(8, 18), .62*fold, 0, 30, 22, 0)), (down - .04, 1, (r(4, 16), fold, 0, 30, 20, 0)), (b - .14, .7, (-14, 34, 0, 10, 10, 0)), (b, 0, (-14, 20, 0, 0, 0, 0))]
     s.hold[leg] = [(t, (w, *p)) for t, w, p in keys]
 
 def _drawn_speeds(gaits, h, rng):
@@ -902,10 +959,10 @@ def _drawn_speeds(gaits, h, rng):
     if set(kinds) == {'canter', 'gallop'}: near['canter'] = rng.uniform(5., 7.)
     return [near[k]*root for k in kinds]
 
-# %% ../nbs/10b_actions.ipynb #10-056
+# %% ../nbs/10b_actions.ipynb #10-058
 _CHANGES = tuple(f'{a}-{b}' for a, b in [('stand', 'walk'), ('walk', 'stand'), ('walk', 'trot'), ('trot', 'walk'), ('stand', 'trot'), ('trot', 'stand')] + [p for x in ('left', 'right') for p in
     [('walk', f'canter_{x}'), ('trot', f'canter_{x}'), (f'canter_{x}', 'trot'), (f'canter_{x}', 'walk'), (f'canter_{x}', f'gallop_{x}'), (f'gallop_{x}', f'canter_{x}')]] + [('canter_left', 'canter_right'), ('canter_right', 'canter_left')])
-_SPOT = dict(graze=_graze, drink=_drink, look_about=_look_about, shake=_shake, flies=_flies, paw=_paw, rear=_rear, buck=_buck, kick=_kick)
+_SPOT = dict(graze=_graze, drink=_drink, look_about=_look_about, shake=_shake, scratch=_scratch, flies=_flies, paw=_paw, rear=_rear, buck=_buck, kick=_kick, lie=_lie)
 _GOING = dict(jump=_jump, rein_back=_rein_back, piaffe=_collected('piaffe', (.02, .25), (.88, 1.05), (.14, .26), (.02, .05), (.50, .56)), passage=_collected('passage', (1.1, 1.7), (.92, 1.06), (.2, .34), (.06, .1), (.42, .48)))
 TRANSITIONS = {c.replace('-', '_'): tuple(c.split('-')) for c in _CHANGES}
 ACTIONS = tuple(_SPOT) + tuple(_GOING) + tuple(TRANSITIONS)
