@@ -69,7 +69,7 @@ _LOOK = dict(
     walk=dict(k=2, travel=(.037, .12), late=(-.12, -.01, -.02), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 9.3), head=(6, 2), tail=.02, heel=50, peak=(82, 46), fold=1.8, centre=(-.038, -.03)),
     trot=dict(k=2, travel=(.076, .07), late=(-.035, -.04, 0), low=1, lift=(.13, .08), flex=1., roll=1.5, yaw=1.5, neck=(2, -2.8), head=(2, -1), tail=.3, heel=57, peak=(96, 50), fold=1.9, centre=(-.042, -.04)),
     canter=dict(k=1, travel=(.135, .135), late=(-.03, .05, 0), low=1, lift=(.21, .14), flex=5., roll=1.5, yaw=1.5, neck=(8, -3), head=(6, 2), tail=.45, heel=58, peak=(96, 56), fold=1.9, centre=(-.09, -.09)),
-    gallop=dict(k=1, travel=(.10, .12), late=(0, 0, 0), low=1, lift=(.34, .23), flex=7., roll=1.5, yaw=1.5, neck=(22, -6), head=(-6, 2), tail=.75, heel=58, peak=(110, 56), fold=1.85, centre=(-.06, -.06)))
+    gallop=dict(k=1, travel=(.10, .12), late=(0, 0, 0), low=1, lift=(.375, .23), flex=7., roll=1.5, yaw=1.5, neck=(22, -6), head=(-6, 2), tail=.75, heel=58, peak=(121, 56), fold=2.15, centre=(-.06, -.06)))
 
 # %% ../nbs/10_gait.ipynb #10-017
 @dataclass
