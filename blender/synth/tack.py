@@ -632,8 +632,23 @@ class Handler(Figure):
             j["arm", k] = self.arm(shoulder, limb(shoulder, hand, .29 * s, .27 * s, -ahead - .3 * UP), hand)
 
 
+def mesh_object(name, pieces, points):
+    """A Blender object of pieces whose points (N,3) come one after the other, coloured by its attribute `coat` as the horse is."""
+    starts = np.cumsum([0] + [len(piece.colour) for piece in pieces])
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(points.tolist(), [], np.concatenate([piece.faces() + start for piece, start in zip(pieces, starts)]).tolist())
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), bool))
+    colours = np.ones((len(points), 4), np.float32)
+    colours[:, :3] = np.concatenate([piece.colour for piece in pieces])
+    mesh.attributes.new("coat", "FLOAT_COLOR", "POINT").data.foreach_set("color", colours.ravel())
+    mesh.materials.append(stage.material("tack", rough=.6, attribute="coat"))
+    made = bpy.data.objects.new(name, mesh)
+    bpy.context.scene.collection.objects.link(made)
+    return made
+
+
 class Tack:
-    """What one horse wears, as one Blender object that is posed with it.
+    """What one horse wears, as Blender objects that are posed with it: `Tack`, and `Rider` for whoever rides or leads it (other things than a horse, for a mask).
 
     `horse` as of `load_horse`, `rest` (V,3) m this horse's rest vertices, `skeleton` its own, `look_of_tack` as of `draw_tack` (None: nothing).
     """
@@ -651,9 +666,8 @@ class Tack:
             self.handler = Handler(self, self.look["handler"])
             self.handler.see(skeleton["matrix_local"])
             self.people += self.handler.tubes()
-        self.pieces += self.people
         self.add_ropes()
-        if self.pieces:
+        if self.pieces or self.people:
             self.build()
 
     def wear(self):
@@ -713,7 +727,7 @@ class Tack:
             high = np.array([.06, .12, .155, .168, .178, .180])[:, None] * self.size
             self.pieces.append(Tube(lambda v: horn.placed(v) + high * horn.out(v), self.size * np.array([.035, .020, .018, .036, .034, .004]), leather))
         if look["rope"]:
-            self.pieces.append(Tube(self.lead(), np.full(24, .010), np.array(colours["rope"]), (.3, .2, 1.), 6))
+            (self.people if self.handler else self.pieces).append(Tube(self.lead(), np.full(24, .010), np.array(colours["rope"]), (.3, .2, 1.), 6))
 
     def rein(self, side):
         """From the bit to the hand, along the neck where that is in the way; without a rider, over the neck."""
@@ -783,19 +797,13 @@ class Tack:
         return line
 
     def build(self):
-        faces, start = [], 0
-        for piece in self.pieces:
-            faces.append(piece.faces() + start)
-            start += piece.shape[0] * piece.shape[1]
-        mesh = bpy.data.meshes.new("Tack")
-        mesh.from_pydata(self.posed(self.rest, self.skeleton["matrix_local"]).tolist(), [], np.concatenate(faces).tolist())
-        mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), bool))
-        colours = np.ones((start, 4), np.float32)
-        colours[:, :3] = np.concatenate([piece.colour for piece in self.pieces])
-        mesh.attributes.new("coat", "FLOAT_COLOR", "POINT").data.foreach_set("color", colours.ravel())
-        mesh.materials.append(stage.material("tack", rough=.6, attribute="coat"))
-        self.objects = [bpy.data.objects.new("Tack", mesh)]
-        bpy.context.scene.collection.objects.link(self.objects[0])
+        """A mesh of what is worn, another one of people."""
+        points = self.posed(self.rest, self.skeleton["matrix_local"])
+        for name, pieces in (("Tack", self.pieces), ("Rider", self.people)):
+            n = sum(len(piece.colour) for piece in pieces)
+            if n:
+                self.objects.append(mesh_object(name, pieces, points[:n]))
+            points = points[n:]
 
     def posed(self, vertices, matrices):
         """(N,3) m: all points of the tack on the horse posed so."""
@@ -804,16 +812,19 @@ class Tack:
             self.rider.see()
         if self.handler:
             self.handler.see(matrices)
-        return np.concatenate([piece.placed(vertices).reshape(-1, 3) for piece in self.pieces])
+        return np.concatenate([piece.placed(vertices).reshape(-1, 3) for piece in self.pieces + self.people])
 
     def pose(self, vertices, matrices):
-        """Moves the object to the horse's posed skin (V,3) m and its bones' world matrices (B,4,4); returns the points (N,3), or None where it wears nothing."""
-        if not self.pieces:
+        """Moves the objects to the horse's posed skin (V,3) m and its bones' world matrices (B,4,4); returns their points (N,3), one after the other, or None where it wears nothing."""
+        if not self.objects:
             return None
-        points = self.posed(vertices, matrices)
-        mesh = self.objects[0].data
-        mesh.vertices.foreach_set("co", points.astype(np.float32).ravel())
-        mesh.update()
+        points = self.posed(vertices, matrices).astype(np.float32)
+        start = 0
+        for made in self.objects:
+            n = len(made.data.vertices)
+            made.data.vertices.foreach_set("co", points[start:start + n].ravel())
+            made.data.update()
+            start += n
         return points
 
     def remove(self):

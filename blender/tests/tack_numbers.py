@@ -4,7 +4,7 @@
     python tack_numbers.py CASES.json STANDARD.json CACHE OUT.npz
 
 A case: `skeleton` and `clip` (files), `frames`, `look`, `tack`, `tip` (degrees the whole horse is raised in front). Written for case i and frame k: `i_k_outside` (N,) m from the skin
-(negative within), `i_k_points` (N,3), and once a case `i_kind` (N,): 0 lies on the skin, 1 a person's, 2 ropes and iron.
+(negative within), `i_k_points` (N,3), and once a case `i_kind` (N,): 0 lies on the skin, 1 a person's, 2 ropes and iron; and `i_names` of its objects.
 """
 import json
 import sys
@@ -39,8 +39,15 @@ def tipped(matrices, degrees):
     return there @ turn @ np.linalg.inv(there) @ matrices
 
 
+def coordinates(mesh):
+    out = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", out.ravel())
+    return out
+
+
 def kinds(worn):
-    return np.concatenate([np.full(len(p.colour), 0 if isinstance(p, tack.Sheet) else 1 if p in worn.people else 2) for p in worn.pieces])
+    body = worn.people[:-1] if worn.handler and worn.look["rope"] else worn.people
+    return np.concatenate([np.full(len(p.colour), 0 if isinstance(p, tack.Sheet) else 1 if p in body else 2) for p in worn.pieces + worn.people])
 
 
 def main():
@@ -55,14 +62,14 @@ def main():
         rest = horses.shaped(horse, standard, skeleton, case["look"])
         worn = tack.Tack(horse, rest, skeleton, case["tack"])
         found[f"{i}_kind"] = kinds(worn) if worn.pieces else np.zeros(0)
+        found[f"{i}_names"] = np.array([made.name.split(".")[0] for made in worn.objects])
         for k in case["frames"]:
             matrices = tipped(maths.posed(skeleton, clip["rotation"][[k]], clip["root_location"][[k]])[0], case.get("tip", 0))
             skin = horses.skinned(horse, rest, skeleton, matrices)
             points = worn.pose(skin, matrices)
             if points is not None:
                 found[f"{i}_{k}_outside"] = outside(BVHTree.FromPolygons(skin.tolist(), body, all_triangles=True), points)
-                found[f"{i}_{k}_points"] = np.empty((len(points), 3), np.float32)
-                worn.objects[0].data.vertices.foreach_get("co", found[f"{i}_{k}_points"].ravel())
+                found[f"{i}_{k}_points"] = np.concatenate([coordinates(made.data) for made in worn.objects])
         worn.remove()
     found["left"] = np.subtract((len(bpy.data.objects), len(bpy.data.meshes), len(bpy.data.materials)), before)
     np.savez(out, **found)

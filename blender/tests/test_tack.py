@@ -98,6 +98,12 @@ def test_the_rider_goes_with_the_horse(numbers):
         assert moved[1] < -.2 and np.abs(moved - skin).max() < .15
 
 
+def test_people_are_objects_of_their_own(numbers):
+    cases, found = numbers
+    for i, case in enumerate(cases):
+        assert list(found[f"{i}_names"]) == ["Tack", "Rider"] if case["tack"].get("rider") or case["tack"].get("handler") else ["Tack"]
+
+
 def test_removing_leaves_nothing(numbers):
     assert list(numbers[1]["left"]) == [0, 0, 0]  # objects, meshes, materials
 
