@@ -344,8 +344,8 @@ def read_pose2d(
     if tool in ('own', 'csv'): return _own(path, tool, fps, image_size)
     given = _named_set(landmarks)
     tracks = read_coco(path, given) if tool == 'coco' else READERS[tool](path)
-    set_, index = match_landmarks(tracks.names, given)
-    xy, confidence, who = _one_individual(path, tracks, individual)
+    xy, confidence, who, names = _one_individual(path, tracks, individual)
+    set_, index = match_landmarks(names, given)
     fps, image_size = tracks.fps if fps is None else fps, image_size or tracks.image_size
     if fps is None: raise InputError(f"Expected a frame rate, but {tracks.tool}'s {Path(path).name} does not know its own. Say --fps, such as --fps 25.")
     _check_pixels(path, xy, image_size)
@@ -372,7 +372,7 @@ def _own(path, tool, fps, image_size):
     return pose.replace(**changes) if changes else pose
 
 def _one_individual(path, tracks, individual):
-    "(T, K, 2) px, (T, K) and the name of the animal that is wanted."
+    "(T, K, 2) px, (T, K), the name of the animal that is wanted, and (K,) its keypoints' names: those that only others have are left out."
     seen = np.isfinite(tracks.position).all(-1).any((0, 2))
     if np.isinf(tracks.position).any(): raise InputError(f'Expected finite positions (empty where missing), but {path} has infinite ones.')
     if not seen.any(): raise InputError(f'Expected keypoints, but all {len(tracks.position)} frames of {path} are empty. Did the tool find the horse?')
@@ -382,8 +382,10 @@ def _one_individual(path, tracks, individual):
     if who not in tracks.individuals: raise InputError(f'Expected an animal out of {", ".join(tracks.individuals)}, but got {who!r}.')
     i = tracks.individuals.index(who)
     if not seen[i]: raise InputError(f'Expected keypoints of {who!r}, but all its frames in {path} are empty.')
-    xy = tracks.position[:, i]
-    return np.where(np.isfinite(xy).all(-1, keepdims=True), xy, np.nan), tracks.confidence[:, i], who
+    xy, here, anywhere = tracks.position[:, i], np.isfinite(tracks.position[:, i]).any((0, 2)), np.isfinite(tracks.position).any((0, 1, 3))
+    own = here | ~anywhere
+    xy = np.where(np.isfinite(xy).all(-1, keepdims=True), xy, np.nan)
+    return xy[:, own], tracks.confidence[:, i, own], who, [n for n, o in zip(tracks.names, own) if o]
 
 def _check_pixels(path, xy, image_size):
     "Metres, shares of the picture or millimetres raise `InputError`."

@@ -84,6 +84,14 @@ def test_a_tools_own_file_with_several_animals(name, foreign):
     with pytest.raises(InputError, match="out of anna, bert, but got 'carla'"): read_pose2d(foreign/name, fps=25, individual='carla')
 
 
+def test_things_beside_the_animals(tmp_path):
+    "DeepLabCut's projects of several animals may also track things that are there once: columns of the individual `single`."
+    rows = ['scorer' + ',D'*18, 'individuals' + ',anna'*15 + ',single'*3, 'bodyparts,' + ','.join(n for n in NAMES + ['gate'] for _ in range(3)), 'coords' + ',x,y,likelihood'*6]
+    rows += [f'{t},' + ','.join('' if np.isnan(v) else str(v) for v in d.ravel()) + ',5,5,1' for t, d in enumerate(truth())]
+    (tmp_path/'a.csv').write_text('\n'.join(rows))
+    holds(read_pose2d(tmp_path/'a.csv', fps=25, individual='anna'), truth())
+
+
 def test_labels_by_hand(foreign):
     "Pictures that people labelled have paths for an index and no likelihood: what is there counts fully. SLEAP's corrections are read as they stand."
     holds(read_pose2d(foreign/'dlc_labelled.csv', fps=25), np.concatenate([truth()[..., :2], np.ones((5, 5, 1))], -1))
