@@ -44,7 +44,7 @@ def coat_colours(horse, look):
     white, spots = white_pattern(skin, pattern, draw(5))
     legs = white_legs(skin, (look.get("markings") or {}).get("legs") or (0, 0, 0, 0), draw(6))
     blaze = white_face(skin, "bald" if pattern == "overo" else face, draw(7))
-    colours = mix(mix(colours, WHITE * draw(8).uniform(.85, 1.1), np.maximum(np.maximum(white * (1 - spots), legs), blaze)), colours, 0)
+    colours = mix(colours, WHITE * draw(8).uniform(.85, 1.1), np.maximum(np.maximum(white * (1 - spots), legs), blaze))
     pale = np.maximum(np.maximum(white, legs), 1.0 * (coat == "cremello"))
     colours = np.where((part == BODY)[:, None], hooves(skin, colours, pale, striped=pattern in ("leopard", "blanket"), rng=draw(9)), colours)
     colours = naked_skin(skin, colours, np.maximum(blaze, 1.0 * (coat == "cremello")), coat, pattern, draw(10))

@@ -80,8 +80,11 @@ def person(rng, size):
     jacket, trousers = COLOURS[rng.choice(len(COLOURS), 2, p=COMMON)] * rng.uniform(.6, 1.3, (2, 1))
     if rng.random() < .4:
         trousers = np.array([.62, .60, .55])
-    return dict(size=round(float(size), 3), colours=dict(jacket=listed(jacket), sleeves=listed(jacket if rng.random() < .7 else COLOURS[rng.choice(len(COLOURS), p=COMMON)]), trousers=listed(trousers),
-                boots=listed(LEATHERS[rng.choice(4, p=[.6, .2, .15, .05])]), face=listed(FACES[rng.integers(len(FACES))] * rng.uniform(.8, 1.15)), hat=several(rng, [0, 0, 0, 2, 7, 6, 1]), hair=listed(rng.uniform(.3, 1) * np.array([.12, .06, .03]))))
+    sleeves = jacket if rng.random() < .7 else COLOURS[rng.choice(len(COLOURS), p=COMMON)]
+    boots, face = LEATHERS[rng.choice(4, p=[.6, .2, .15, .05])], FACES[rng.integers(len(FACES))] * rng.uniform(.8, 1.15)
+    hair = rng.uniform(.3, 1) * np.array([.12, .06, .03])
+    return dict(size=round(float(size), 3), colours=dict(jacket=listed(jacket), sleeves=listed(sleeves), trousers=listed(trousers), boots=listed(boots), face=listed(face),
+                                                         hat=several(rng, [0, 0, 0, 2, 7, 6, 1]), hair=listed(hair)))
 
 
 def drawn_legs(rng, share):
@@ -513,7 +516,7 @@ class Figure:
         sleeve = np.stack([c["sleeves"]] * 8 + [c["boots"] if self.look.get("hat") == "helmet" else c["face"]] * 2)
         for k in (1, -1):
             out += [Tube(lambda _, k=k: j["leg", k], s * self.LEG * ends, legs, side), Tube(lambda _, k=k: j["foot", k], s * np.array([.012, .036, .038, .042, .040, .012]), c["boots"], side, 8),
-                    Tube(lambda _, k=k: j["arm", k], s * np.array([.025, .050, .054, .050, .046, .044, .040, .033, .040, .020]), sleeve, side, 8)]
+                    Tube(lambda _, k=k: j["arm", k], s * np.array([.006, .048, .054, .050, .046, .044, .040, .033, .040, .020]), sleeve, side, 8)]
         return out + self.headwear(c["hat"], side)
 
     def headwear(self, colour, side):
@@ -589,6 +592,7 @@ class Rider(Figure):
         push = flesh.pushed(leg, self.girth())
         leg += np.stack([np.convolve(np.pad(push[:, k], 2, "edge"), [.15, .2, .3, .2, .15], "valid") for k in range(3)], 1)
         leg[1:] += flesh.pushed(leg[1:], self.girth()[1:])
+        leg[:, 2] = np.maximum(leg[:, 2], .05)  # where the horse lies
         foot = self.foot(leg[-1], unit(-turn[:, 1] + .12 * side * turn[:, 0]), turn[:, 2])
         j["leg", side], j["foot", side] = leg, foot + widest(flesh.pushed(foot, np.full(6, .045 * s + .01)))
 
@@ -776,8 +780,9 @@ class Tack:
             middle, way = foot(v)
             up = unit(UP - (UP @ unit(way)) * unit(way))
             return middle + .012 * up + .062 * (np.cos(around) * up + np.sin(around) * cross(unit(way), up))
-        strong = .05 if self.look["saddle"] == "western" else .013
-        return [Tube(strap, np.full((14, 2), (strong * .9 if strong < .02 else .022, .004)), leather, (0, 1., 0), 5), Tube(iron, np.full(15, .007 if strong < .02 else .014), METAL if strong < .02 else leather, (.2, 1., .1), 5)]
+        western = self.look["saddle"] == "western"
+        return [Tube(strap, np.full((14, 2), (.022 if western else .012, .004)), leather, (0, 1., 0), 5),
+                Tube(iron, np.full(15, .014 if western else .007), leather if western else METAL, (.2, 1., .1), 5)]
 
     def lead(self):
         """From the chin to the hand of whoever leads, or thrown over the neck."""
