@@ -35,7 +35,7 @@ $(DEMO): $(BASE) | check
 
 $(ALL): $(DEMO) | check
 	@echo "Installing training, notebooks and development tools (some minutes, 1.5 GB more) ..."
-	$(PIP) --no-build-isolation -e '.[train,blender,notebooks,dev]'
+	$(PIP) --no-build-isolation -e '.[train,blender,cluster,notebooks,dev]'
 	@rm -f .venv/.installed-all-*; touch $@
 
 install-demo: $(DEMO)  ## .venv with what `kinequimation animate` needs, pinned

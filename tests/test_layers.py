@@ -14,12 +14,13 @@ RUN_TIME = DATA | {'metrics', 'video', 'weights', 'detect', 'lift', 'refine', 'r
 MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'}, 'weights': {'skeleton'},
     'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(),
-    'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'real_horse': {'gait', 'skeleton', 'pose'}, 'dataset': {'gait', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
+    'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'real_horse': {'gait', 'skeleton', 'pose'}, 'dataset': {'gait', 'actions', 'horses', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
+    'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
     'detect': {'pose', 'video', 'skeleton', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
     'refine': {'pose', 'camera', 'skeleton'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
     'blender': {'retarget', 'clip', 'skeleton'}, 'player': {'detect', 'pose', 'video', 'skeleton'},
-    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'gait', 'real_horse', 'horses', 'dataset', 'train_detector', 'train_lifter', 'pipeline'},
+    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'pipeline'},
 }
 MAY_IMPORT['cli'] = set(MAY_IMPORT) - {'player'}
 
@@ -28,7 +29,7 @@ ONLY_IN = {  # a package that is heavy, or absent at run time: the modules that 
     'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter'},
     'ipywidgets': {'player'}, 'plotly': {'player'}, 'matplotlib': {'player'}, 'anywidget': {'player'},
     'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'weights', 'cli', 'evaluate'},
-    'ezc3d': {'formats'}, 'bpy': set(), 'mathutils': set(), 'IPython': {'player'}, 'nbdev': set(),
+    'ezc3d': {'formats'}, 'bpy': set(), 'mathutils': set(), 'distributed': {'render'}, 'dask': set(), 'IPython': {'player'}, 'nbdev': set(),
 }
 
 

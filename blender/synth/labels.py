@@ -86,4 +86,5 @@ def runs(mask):
 
 
 def rounded(a, digits):
-    return np.round(np.asarray(a, float), digits).tolist()
+    """As lists; without a sign on zeros, which would tell one run from the next."""
+    return (np.round(np.asarray(a, float), digits) + 0.0).tolist()
