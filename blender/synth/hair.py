@@ -31,17 +31,19 @@ def sheets(rows):
 def mane(sampler, side, rng):
     """A mane falling to one side (`side` +1 left, -1 right), from the crest onto the neck."""
     o, a, n = NECK_AXIS
-    centre, offset, layer, lock, own = locks(LOCKS, 2.4, rng)
-    t = .13 + .80 * (centre + offset)
+    centre, offset, layer, lock, own = locks(LOCKS, 1.7, rng)
+    t = .13 + .77 * (centre + offset)
     top = _profile(NECK, t)[:, 0] + .004
     yz = o + t[:, None] * a + top[:, None] * n
-    p = np.stack([np.full(len(t), -.010 * side), yz[:, 0], yz[:, 1]], 1)
+    p = np.stack([np.full(len(t), -.008 * side), yz[:, 0], yz[:, 1]], 1)
+    for _ in range(5):  # straight up or down onto the crest: the field's own slope would lead off it sideways
+        p += (.011 - sampler.distance(p))[:, None] * np.array([0, *n])
     length = MANE_REACH * np.interp(t, [.12, .24, .8, .95], [.45, 1, 1, .8]) * (1 + .10 * lock + .04 * own)
     rows = []
     for j in range(ROWS):
         u = j / (ROWS - 1)
         rows.append(p)
-        step = np.stack([np.full(len(t), side * (.9 if u < .25 else .25)), .12 + .10 * lock, np.full(len(t), .3 if j == 0 else -1.)], 1)
+        step = np.stack([np.full(len(t), side * (.9 if u < .25 else .25)), .12 + .10 * lock, np.full(len(t), 0. if j == 0 else -1.)], 1)
         step /= np.linalg.norm(step, axis=1, keepdims=True)
         round_back = .006 * (1 - (offset / offset.max()) ** 2)
         p = sampler.push_out(p + step * (length / (ROWS - 1))[:, None], (.004 + round_back + .005 * layer + .002 * own.clip(-1, 1)) * (1 - .35 * u) + .002, hold=.004 * (u > .2))
@@ -50,15 +52,16 @@ def mane(sampler, side, rng):
 
 def forelock(sampler, rng):
     """Hair between the ears, falling on the forehead."""
-    centre, offset, layer, lock, own = locks(TUFTS, .9, rng)
-    x = .075 * (centre + offset - .5)
-    p = sampler.push_out(np.stack([on_head(-.035, .08, xi) for xi in x]), .004, hold=.03)
-    down, length = np.array([0, *HEAD_AXIS[1]]), .24 * (1 - .35 * (np.abs(x) / .04) ** 2) * (1 + .12 * lock + .05 * own)
-    rows = []
+    centre, offset, layer, lock, own = locks(TUFTS, 1.2, rng)
+    x = .060 * (centre + offset - .5)
+    p = np.stack([on_head(-.030, .07, xi) for xi in x])
+    down, out = np.array([0, *HEAD_AXIS[1]]), np.array([0, *HEAD_AXIS[2]])
+    length, rows = .24 * (1 - .35 * (x / .030) ** 2) * (1 + .12 * lock + .05 * own), []
     for j in range(ROWS):
+        for _ in range(4):  # straight onto the forehead: the slope beside an ear leads up the ear
+            p = p + (.005 + .005 * layer - sampler.distance(p)).clip(-.02, .02)[:, None] * out
         rows.append(p)
-        p = p + down * (length / (ROWS - 1))[:, None] - np.array([.04, 0, 0]) * x[:, None]
-        p = sampler.push_out(p, .005 + .006 * layer, hold=.03)
+        p = p + down * (length / (ROWS - 1))[:, None]
     return sheets(rows)
 
 
@@ -145,8 +148,8 @@ def hidden(strands, inward):
 def groomed_mane(strands, inward, style, length, side, with_forelock, rng):
     """(n, ROWS, 3) of mane and forelock: falling to the left (+1), to the right (-1) or to both sides (0), or standing up."""
     n = LOCKS * IN_LOCK
-    ragged = 1 - .16 * np.repeat(rng.random(len(strands) // IN_LOCK), IN_LOCK) - .06 * rng.random(len(strands))
-    out = gathered(cut(strands, np.clip(length * ragged, .03, 1)), .35 + .4 * length)
+    ragged = 1 - .16 * np.repeat(rng.random(len(strands) // IN_LOCK), IN_LOCK) - .12 * rng.random(len(strands))
+    out = gathered(cut(strands, np.clip(length * ragged, .03, 1)), .45 + .4 * length)
     if style in ("roached", "upright"):
         up = np.array([0, *NECK_AXIS[2]]) + .15 * np.array([0, *NECK_AXIS[1]])
         tall = (.02 + .35 * length) * ragged[:2 * n, None, None] * np.linspace(0, 1, ROWS)[:, None] * np.interp(np.arange(2 * n) % n / n, [0, .12, .9, 1], [.4, 1, 1, .7])[:, None, None]
@@ -175,4 +178,4 @@ def groomed_feathers(strands, inward, amount, rng):
     """(n, FEATHER_ROWS, 3): none below .12, then ever longer."""
     if amount < .12:
         return hidden(strands, inward)
-    return gathered(cut(strands, np.clip((.25 + .75 * amount) * (1 - .25 * np.repeat(rng.random(len(strands) // IN_LOCK), IN_LOCK)), .05, 1)), .6)
+    return gathered(cut(strands, np.clip((.25 + .75 * amount) * (1 - .25 * np.repeat(rng.random(len(strands) // IN_LOCK), IN_LOCK) - .12 * rng.random(len(strands))), .05, 1)), .85)

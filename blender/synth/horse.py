@@ -19,7 +19,7 @@ STRANDS = {TAIL: shape.TAIL_ROWS, MANE: shape.ROWS, FEATHER: hair.FEATHER_ROWS} 
 # bones whose heads lie on or outside the skin, or that would pull at flesh that another bone carries
 NO_FLESH = ("mane", "tail", "eye", "nose", "skull.L", "skull.R", "breast", "chest", "jaw.001")
 PER_VERTEX = 8
-VERSION = 8  # part of the cache's name: counts changes of the shape
+VERSION = 9  # part of the cache's name: counts changes of the shape
 
 
 def load_horse(skeleton, cache):
