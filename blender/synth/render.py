@@ -82,10 +82,17 @@ class Animal:
         self.worn = None
         if seed is None:
             return
-        self.worn = tack.draw_tack(np.random.default_rng(seed), look)
+        self.worn = self.suited(tack.draw_tack(np.random.default_rng(seed), look))
         self.tack = tack.Tack(self.renderer.horse, self.rest, self.skeleton, self.worn)
         for made in self.tack.objects:
             made.pass_index = 0 if made.name.startswith("Rider") else self.number
+
+    def suited(self, worn, walk=2.5):
+        """Nobody leads a horse that is faster than a walk (m/s), and nobody sits on one that lies."""
+        withers = self.skeleton["names"].index("shoulder.L")
+        speed = np.linalg.norm((self.later - self.matrices)[:, 0, :2, 3], axis=1).max() * self.fps
+        lying = self.matrices[:, withers, 2, 3].min() < .72 * self.skeleton["head"][withers, 2]
+        return dict(worn, handler=None if speed > walk or lying else worn["handler"], rider=None if lying else worn["rider"])
 
     def leave(self):
         """Out of the picture, until it is dressed again."""
