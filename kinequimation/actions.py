@@ -94,7 +94,7 @@ def _solve_legs(trunk, feet, rest):
     "As in the gaits: how far each leg folds to bring its hoof where it has to be, by bisection, then it is aimed; angles (T, 4) in radians."
     seg, curves, weight, s = rest['seg'], feet['curves'], feet['weight'], feet['style']
     h, tilt, at, top, limb = _leg_plane(trunk, feet, rest)
-    at = _pull(s, at, top, seg, curves, weight, 1 - weight)
+    at = _pull(s, at, top, seg, curves, weight, ~feet['stance'])
     lo, hi = np.broadcast_to(_OPEN, at.shape).copy(), np.broadcast_to(_FOLD*1.2, at.shape).copy()
     for _ in range(28):
         x = (lo + hi)/2
@@ -999,4 +999,5 @@ def perform(
     t = start + np.arange(n_frames or int(np.ceil(length*fps)) + 1)/fps
     Q, trunk, feet, legs = _render(scene, t)
     way = np.linalg.norm(np.diff(trunk['root'][:, :2], axis=0), axis=1).sum()/max(t[-1] - t[0], 1e-9) if isinstance(scene, _Still) else float(scene.speed(t).mean())
-    return Motion(Q, trunk['root'], feet['stance'], skeleton, action, way, float(fps), 0., scene.clock(t), dict(scene=scene, trunk=trunk, legs=legs, feet=feet, time=t, gaits=scene.gaits(t)))
+    hz = float(np.ptp(scene.clock(t)[[0, -1]])/max(t[-1] - t[0], 1e-9))
+    return Motion(Q, trunk['root'], feet['stance'], skeleton, action, way, float(fps), hz, scene.clock(t), dict(scene=scene, trunk=trunk, legs=legs, feet=feet, time=t, gaits=scene.gaits(t)))
