@@ -44,6 +44,11 @@ def _trunk(skeleton, rest, angles, heading, at, anchor):
     root = at - anchor*pivots[:, _FORE].mean(1) - (1 - anchor)*pivots[:, ~_FORE].mean(1)
     return dict(angles=angles, heading=heading, root=root, pivots=pivots + root[:, None], Q=Q, heads=heads + root[:, None])
 
+def _pivot(skeleton, rest, fore):
+    "(3,) where the two shoulders (hips) of the resting horse are, against the middle of the four."
+    p = skeleton.head[rest['bones'][_FORE == fore, 0]].mean(0)
+    return np.array([0, p[1] - rest['mid'][1], p[2]])
+
 def _girdle_pitch(trunk):
     "(T, 4) pitch of the end of the trunk that each leg hangs on."
     return np.where(_FORE, trunk['angles'][:, 4:5, 2], trunk['angles'][:, :1, 2])
@@ -356,11 +361,6 @@ class _Still(_Scene):
         ears = np.stack([np.stack([out*(np.radians(14)*slow[:, j] + tr('ears_out')), tr('ears_roll'), u['ears'][j] + np.radians(8)*slow[:, 2] + tr('ears')], -1) for j, out in enumerate((1, -1))], 1)
         return dict(ears=ears, jaw=np.stack([zero, tr('jaw_side'), u['jaw'] + tr('jaw')], -1), mane=np.stack([zero, tr('mane'), zero], -1))
 
-def _pivot(skeleton, rest, fore):
-    "(3,) where the two shoulders (hips) of the resting horse are, against the middle of the four."
-    p = skeleton.head[rest['bones'][_FORE == fore, 0]].mean(0)
-    return np.array([0, p[1] - rest['mid'][1], p[2]])
-
 # %% ../nbs/10b_actions.ipynb #10-034
 def _neck_pose(scene, t, trunk, lower):
     "(T, 5, 3) the neck lowered by `lower` (T,) radians, with the head as the tracks say."
@@ -476,6 +476,7 @@ def _graze(skeleton, rng, seconds):
     _swish(s, rng, seconds)
     return s
 
+# %% ../nbs/10b_actions.ipynb #10-038
 def _even(moves, h):
     "Steps such that no leg is left behind: each lands a drawn distance before its own last place, but never more than the mean of all goes."
     gone, out = np.zeros(4), []
@@ -504,7 +505,7 @@ def _swish(s, rng, seconds, every=3., amp=(15, 50)):
 
 def _size(skeleton): return float(skeleton.head[skeleton.index('shoulder.L'), 2] - skeleton.tail[skeleton.index('f_hoof.L'), 2])/1.6
 
-# %% ../nbs/10b_actions.ipynb #10-039
+# %% ../nbs/10b_actions.ipynb #10-041
 def _drink(skeleton, rng, seconds):
     h = _size(skeleton)
     s = _still('drink', skeleton, rng, (1.6, seconds + 2), apart=[0, rng.uniform(-.05, .2)*h, 0, rng.uniform(-.15, .05)*h], aside=np.array([0, .02, 0, -.02])*h)
@@ -549,7 +550,7 @@ def _shake(skeleton, rng, seconds):
                 ('ears_roll', lambda t: ears*wave(.03)(t)), ('ears_out', lambda t: 15*w(0)(t)), ('jaw', lambda t: 3*w(0)(t)), ('yaw', lambda t: .25*body*wave(.1)(t)), ('side', lambda t: -.004*wave(.1)(t))]
     return s
 
-# %% ../nbs/10b_actions.ipynb #10-041
+# %% ../nbs/10b_actions.ipynb #10-043
 def _step(s, leg, lift_off, land, forward, up):
     "One more step: `forward` (m), `up` (m)."
     f = s.stances[leg]
@@ -584,6 +585,7 @@ def _flies(skeleton, rng, seconds):
     _swish(s, rng, seconds, .7, (25, 60))
     return s
 
+# %% ../nbs/10b_actions.ipynb #10-044
 def _paw(skeleton, rng, seconds):
     "One foreleg reaches forward, strikes and scrapes back over the ground, again and again."
     h = _size(skeleton)
@@ -605,7 +607,7 @@ def _paw(skeleton, rng, seconds):
     _swish(s, rng, seconds, 3.)
     return s
 
-# %% ../nbs/10b_actions.ipynb #10-043
+# %% ../nbs/10b_actions.ipynb #10-046
 def _rear(skeleton, rng, seconds):
     "Up on the hind legs, forelegs folded and pawing, and down again."
     h, r = _size(skeleton), rng.uniform
@@ -634,6 +636,7 @@ def _rear(skeleton, rng, seconds):
         s.waves += [(f'hold{leg}.swing', w), (f'hold{leg}.fold', lambda t, w=w: -.8*w(t))]
     return s
 
+# %% ../nbs/10b_actions.ipynb #10-047
 def _kick_pose(r, high): return (r(36, 47)*high, r(-12, -5), 0, r(15, 35), r(10, 25), 0)
 
 def _buck(skeleton, rng, seconds):
@@ -664,7 +667,7 @@ def _kick(skeleton, rng, seconds):
     _swish(s, rng, seconds, 2.)
     return s
 
-# %% ../nbs/10b_actions.ipynb #10-045
+# %% ../nbs/10b_actions.ipynb #10-049
 _FOLDED = {1: (-29, 79, .6, 68, 30, 0, 26), 0: (-50, 78, 0, 30, 20, 0, 10)}  # fore and hind leg of a horse that lies on its breast
 
 def _lie(skeleton, rng, seconds):
@@ -691,7 +694,7 @@ def _lie(skeleton, rng, seconds):
         _step(s, leg, up + 2.8 + .6*n, up + 3.3 + .6*n, .24*h, .06*h)
     return s
 
-# %% ../nbs/10b_actions.ipynb #10-047
+# %% ../nbs/10b_actions.ipynb #10-051
 @dataclass
 class _Ride(_Scene):
     "A horse that goes from gait to gait: `styles` take over from each other (weights over the strides P), on one clock for the legs."
@@ -741,7 +744,7 @@ class _Ride(_Scene):
         ears = np.stack([np.stack([out*np.radians(14)*slow[:, j], zero, u['ears'][j] + np.radians(8)*slow[:, 2] + np.radians(self.track('ears', t))], -1) for j, out in enumerate((1, -1))], 1)
         return dict(ears=ears, jaw=np.stack([zero, zero, u['jaw']*(.6 + .4*slow[:, 3]).clip(0, 2)], -1), mane=np.zeros((len(t), 3)))
 
-# %% ../nbs/10b_actions.ipynb #10-049
+# %% ../nbs/10b_actions.ipynb #10-053
 _COMMON = ('slow', 'tail_slow', 'ears_slow', 'ears', 'jaw', 'look_side', 'low', 'tail_side', 'bend', 'neck_shape', 'flex0', 'pitch0', 'sway')  # of a horse, whatever its gait
 
 def _styles(gaits, speeds, skeleton, rng, rest):
@@ -771,7 +774,7 @@ def _in_step(styles):
         if p is None: phase[i] = phase[i-1] if i else first
     return np.array(phase), late
 
-# %% ../nbs/10b_actions.ipynb #10-052
+# %% ../nbs/10b_actions.ipynb #10-056
 def _clockwork(scene, seconds, curvature, pause=()):
     "The fine table of a ride: strides, place, heading and curvature over time. `curvature` of the metres gone (1/m, to the left); `pause` are (P, s): time that passes while the legs' clock nearly stands."
     n = int((seconds + 8)*2.5)
@@ -807,6 +810,7 @@ def _footfalls(scene, phase, first=None, last=None):
         out.append(np.stack([k, P, off], 1)[keep])
     return out
 
+# %% ../nbs/10b_actions.ipynb #10-057
 def _ground(scene, falls, first=None, last=None):
     "The stances (n, 7) of each leg from its footfalls: where the path has brought the body at the middle of each."
     rest, at, h, rows = scene.rest, scene.table, scene.style.size, []
@@ -835,7 +839,7 @@ def _haste(scene, t0, t1, h):
     over = np.interp(gone/np.maximum(b - a, .05)/h**.5, [1.2, 2.5, 5, 12], [.04, .06, .08, .10])*h
     return np.clip(2*over*1.7/gone, .05, .45)
 
-# %% ../nbs/10b_actions.ipynb #10-054
+# %% ../nbs/10b_actions.ipynb #10-059
 def _curve(rng, turn, figure, h):
     "Curvature (1/m, to the left) over the metres gone: straight, a circle, a serpentine, an eight."
     if figure not in (None, 'straight', 'circle', 'serpentine', 'eight'): raise InputError(f"Expected figure to be straight, circle, serpentine or eight, but got {figure!r}.")
@@ -843,6 +847,14 @@ def _curve(rng, turn, figure, h):
     if figure == 'serpentine': return lambda D: turn*np.sin(2*np.pi*D*abs(turn)/3.)
     if figure == 'eight': return lambda D: turn*np.tanh(3*np.sin(D*abs(turn)/2 + .3))
     return lambda D: turn + 0*D
+
+def _drawn_speeds(gaits, h, rng):
+    "m/s: each gait's own, but near the other's where one follows on the other."
+    kinds, root = [kind(g) for g in gaits], h**.5
+    near = dict(stand=0., walk=rng.uniform(1.1, 1.8), trot=rng.uniform(2.6, 4.), canter=rng.uniform(3.6, 6.), gallop=rng.uniform(8., 11.))
+    if set(kinds) == {'walk', 'trot'}: near['trot'] = rng.uniform(2.4, 3.2)
+    if set(kinds) == {'canter', 'gallop'}: near['canter'] = rng.uniform(5., 7.)
+    return [near[k]*root for k in kinds]
 
 def _transition(name, gaits, skeleton, rng, seconds, turn=None, figure=None, speeds=None):
     "From one gait into another within one to two strides."
@@ -858,6 +870,7 @@ def _transition(name, gaits, skeleton, rng, seconds, turn=None, figure=None, spe
     s.core = tuple(float(s.table['t'](p)) for p in (-.7, over + .7))
     return s
 
+# %% ../nbs/10b_actions.ipynb #10-060
 def _single(name, style, skeleton, rng, rest, seconds, curvature=lambda D: 0*D, pause=(), change=None, **more):
     "A ride in one way of going; `change` may move footfalls."
     s = _Ride(name, skeleton, rest, replace(style, look=dict(style.look, fold=1.88)), (0., seconds), styles=[style], keys=[(0., np.ones(1)), (1., np.ones(1))], **more)
@@ -880,6 +893,7 @@ def _like(skeleton, rng, rest, look=(), u=(), **changes):
     s = replace(s, look=s.look | dict(look), u=s.u | dict(u), **changes)
     return _carry(skeleton, s, rest)
 
+# %% ../nbs/10b_actions.ipynb #10-062
 def _rein_back(skeleton, rng, seconds):
     h, r, rest, n4 = _size(skeleton), rng.uniform, _rest(skeleton), lambda m, sd: rng.normal(m, sd, 4)
     lag = r(.0, .08)
@@ -897,7 +911,7 @@ def _collected(name, forward, hz, lift, travel, duty):
         return _single(name, s, skeleton, rng, rest, seconds)
     return draw
 
-# %% ../nbs/10b_actions.ipynb #10-056
+# %% ../nbs/10b_actions.ipynb #10-064
 def _jump(skeleton, rng, seconds, height=None, turn=0., figure=None):
     "Canter up to it, take-off with both hind legs, flight with folded legs and a round back, one foreleg after the other, and away."
     h, r, rest = _size(skeleton), rng.uniform, _rest(skeleton)
@@ -919,6 +933,7 @@ def _jump(skeleton, rng, seconds, height=None, turn=0., figure=None):
     for leg in range(4): _tuck(s, leg, r)
     return s
 
+# %% ../nbs/10b_actions.ipynb #10-065
 def _over(s, h, height, r):
     "The trunk over the jump: a parabola in the air, and soft ways up to it and down from it."
     off, down = (float(s.table['t'](p)) for p in (.395, .475))
@@ -940,6 +955,7 @@ def _over(s, h, height, r):
     s.obstacle = dict(at=[float(s.table[c](mid)) for c in 'xy'], heading=float(s.table['heading'](mid)), height=height)
     s.moments = off, mid, down
 
+# %% ../nbs/10b_actions.ipynb #10-067
 def _tuck(s, leg, r):
     "How a leg is held over the jump."
     off, mid, down = s.moments
@@ -951,15 +967,7 @@ def _tuck(s, leg, r):
     else: keys = [(a, 0, (18, 0, 0, 10, 20, 0)), (a + .1, .8, (r(12, 20), 10, 0, 25, 25, 0)), (mid, 1, (r(8, 18), .62*fold, 0, 30, 22, 0)), (down - .04, 1, (r(4, 16), fold, 0, 30, 20, 0)), (b - .14, .7, (-14, 34, 0, 10, 10, 0)), (b, 0, (-14, 20, 0, 0, 0, 0))]
     s.hold[leg] = [(t, (w, *p)) for t, w, p in keys]
 
-def _drawn_speeds(gaits, h, rng):
-    "m/s: each gait's own, but near the other's where one follows on the other."
-    kinds, root = [kind(g) for g in gaits], h**.5
-    near = dict(stand=0., walk=rng.uniform(1.1, 1.8), trot=rng.uniform(2.6, 4.), canter=rng.uniform(3.6, 6.), gallop=rng.uniform(8., 11.))
-    if set(kinds) == {'walk', 'trot'}: near['trot'] = rng.uniform(2.4, 3.2)
-    if set(kinds) == {'canter', 'gallop'}: near['canter'] = rng.uniform(5., 7.)
-    return [near[k]*root for k in kinds]
-
-# %% ../nbs/10b_actions.ipynb #10-058
+# %% ../nbs/10b_actions.ipynb #10-069
 _CHANGES = tuple(f'{a}-{b}' for a, b in [('stand', 'walk'), ('walk', 'stand'), ('walk', 'trot'), ('trot', 'walk'), ('stand', 'trot'), ('trot', 'stand')] + [p for x in ('left', 'right') for p in
     [('walk', f'canter_{x}'), ('trot', f'canter_{x}'), (f'canter_{x}', 'trot'), (f'canter_{x}', 'walk'), (f'canter_{x}', f'gallop_{x}'), (f'gallop_{x}', f'canter_{x}')]] + [('canter_left', 'canter_right'), ('canter_right', 'canter_left')])
 _SPOT = dict(graze=_graze, drink=_drink, look_about=_look_about, shake=_shake, scratch=_scratch, flies=_flies, paw=_paw, rear=_rear, buck=_buck, kick=_kick, lie=_lie)
