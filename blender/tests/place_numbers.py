@@ -4,7 +4,7 @@
     python place_numbers.py PLACES.json OUT.npz
 
 A place: `seed`, `eyes` (n,3), `root` (3,), `paths` (m,2), `plain`, and `look`: whether to render it from the first eye. Written for place i: `i_place` (JSON), `i_cpu` (s of dressing it),
-`i_digest` (of all that stands there), `i_eyes` (n,) m from each lens to the nearest thing, `i_horse` (p,) m from points inside the horse, `i_seen` (n,) share of these that each lens can see,
+`i_digest` (of all that stands there), `i_eyes` (n,) m from each lens to the nearest thing, `i_horse` (p,) m from points inside the horse, `i_ground` (2,3) linear colours, `i_seen` (n,) share of these that each lens can see,
 and, rendered, `i_light` (h,w,3) linear as exposed. `count`: objects, meshes, materials and images after each place.
 """
 import hashlib
@@ -24,7 +24,7 @@ from kinequimation_blender import child
 from synth import exr, render
 from synth.stage import Stage
 
-SIZE = 48
+SIZE, SAMPLES = 48, 32  # enough of them that grain cannot be taken for texture
 HORSE = np.array([[0, y, z] for y in (-1.5, -1.1, -.6, 0, .25) for z in (.7, 1.1, 1.4)])  # inside of one that faces -Y, from its croup
 
 
@@ -57,13 +57,14 @@ def measure(stage, told):
     away = lambda points: np.array([(tree.find_nearest(Vector(p))[3] if tree else None) or 1e3 for p in points])
     body = HORSE + root * [1, 1, 0]
     clear = lambda eye, point: tree is None or tree.ray_cast(Vector(eye), Vector(point - eye).normalized(), np.linalg.norm(point - eye))[0] is None
+    found["ground"] = np.array([stage.mixed.inputs[name].default_value[:3] for name in "AB"])
     return dict(found, eyes=away(eyes), horse=np.concatenate([away(HORSE + [*p, 0]) for p in [root[:2], *told["paths"]]]), seen=np.array([np.mean([clear(e, p) for p in body]) for e in eyes]))
 
 
 def filmed(stage, told, folder):
     """(h,w,3) linear light, as render.py has it."""
     stage.film(camera(np.array(told["eyes"][0]), np.array(told["root"]) * [1, 1, .7]), (SIZE, SIZE))
-    stage.scene.cycles.samples, stage.scene.render.filepath = 4, str(folder / "seen.exr")
+    stage.scene.cycles.samples, stage.scene.render.filepath = SAMPLES, str(folder / "seen.exr")
     bpy.ops.render.render(write_still=True)
     layer = {name.split(".", 1)[1]: pixels for name, pixels in exr.read(folder / "seen.exr").items()}
     return np.stack([layer[f"Combined.{c}"] for c in "RGB"], -1) * np.float32(2 ** stage.scene.view_settings.exposure)
