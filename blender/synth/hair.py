@@ -140,13 +140,8 @@ def gathered(strands, share):
     return (in_locks + share * np.linspace(0, 1, strands.shape[1])[:, None] ** 2 * (in_locks.mean(1, keepdims=True) - in_locks)).reshape(strands.shape)
 
 
-def hidden(strands, inward):
-    """Strands drawn together under the skin, where no one sees them."""
-    return np.repeat((strands[:, :1] + inward[:, None]), strands.shape[1], 1)
-
-
-def groomed_mane(strands, inward, style, length, side, with_forelock, rng):
-    """(n, ROWS, 3) of mane and forelock: falling to the left (+1), to the right (-1) or to both sides (0), or standing up."""
+def groomed_mane(strands, beneath, style, length, side, with_forelock, rng):
+    """(n, ROWS, 3) of mane and forelock: falling to the left (+1), to the right (-1) or to both sides (0), or standing up; what is not seen lies `beneath` the skin."""
     n = LOCKS * IN_LOCK
     ragged = 1 - .16 * np.repeat(rng.random(len(strands) // IN_LOCK), IN_LOCK) - .12 * rng.random(len(strands))
     out = gathered(cut(strands, np.clip(length * ragged, .03, 1)), .45 + .4 * length)
@@ -157,9 +152,9 @@ def groomed_mane(strands, inward, style, length, side, with_forelock, rng):
     else:
         for k, falls in enumerate((1, -1)):
             if side == -falls:
-                out[k * n:(k + 1) * n] = hidden(strands[k * n:(k + 1) * n], inward[k * n:(k + 1) * n])
+                out[k * n:(k + 1) * n] = beneath[k * n:(k + 1) * n]
     if not with_forelock or style == "roached":
-        out[2 * n:] = hidden(strands[2 * n:], inward[2 * n:])
+        out[2 * n:] = beneath[2 * n:]
     elif style == "upright":
         out[2 * n:] = cut(strands[2 * n:], .4 * ragged[2 * n:])
     return out
@@ -174,8 +169,8 @@ def groomed_tail(strands, length, bulk, rng):
     return np.concatenate([middle + (bundle - middle) * np.interp(u, [0, .7, .9, 1], [1, 1, .75, .1]), gathered(loose, .8)])
 
 
-def groomed_feathers(strands, inward, amount, rng):
+def groomed_feathers(strands, beneath, amount, rng):
     """(n, FEATHER_ROWS, 3): none below .12, then ever longer."""
     if amount < .12:
-        return hidden(strands, inward)
+        return beneath
     return gathered(cut(strands, np.clip((.25 + .75 * amount) * (1 - .25 * np.repeat(rng.random(len(strands) // IN_LOCK), IN_LOCK) - .12 * rng.random(len(strands))), .05, 1)), .85)

@@ -19,7 +19,7 @@ STRANDS = {TAIL: shape.TAIL_ROWS, MANE: shape.ROWS, FEATHER: hair.FEATHER_ROWS} 
 # bones whose heads lie on or outside the skin, or that would pull at flesh that another bone carries
 NO_FLESH = ("mane", "tail", "eye", "nose", "skull.L", "skull.R", "breast", "chest", "jaw.001")
 PER_VERTEX = 8
-VERSION = 9  # part of the cache's name: counts changes of the shape
+VERSION = 10  # part of the cache's name: counts changes of the shape
 
 
 def load_horse(skeleton, cache):
@@ -49,6 +49,8 @@ def build_horse(skeleton):
     parts = np.concatenate([np.full(len(mesh[0]), kind) for kind, mesh in kinds.items()])
     vertices, faces = shape.joined(*[(mesh[0], triangles(mesh[1])) for mesh in kinds.values()])
     under = nearest(vertices, body[0])
+    roots = np.flatnonzero(parts == FEATHER)[::hair.FEATHER_ROWS]  # a feather hangs from where it grows, it does not wrap the joint below
+    under[parts == FEATHER] = np.repeat(under[roots], hair.FEATHER_ROWS)
     flesh = body_weights(body, skeleton)
     weights = skin_weights(flesh, under, parts, skeleton)
     weights[parts == TAIL] = tail_weights(vertices[parts == TAIL], skeleton)
@@ -215,10 +217,10 @@ def groomed(horse, vertices, look):
     rng, out, part = np.random.default_rng([look.get("seed", 0), 1]), vertices.copy(), horse["part"]
     mane, tail = look.get("mane") or {}, look.get("tail") or {}
     strands = {kind: vertices[part == kind].reshape(-1, rows, 3) for kind, rows in STRANDS.items()}
-    inward = {kind: -.025 * horse["normals"][part == kind].reshape(-1, rows, 3)[:, 0] for kind, rows in STRANDS.items()}
-    out[part == MANE] = hair.groomed_mane(strands[MANE], inward[MANE], mane.get("style", "long"), mane.get("length", .7), mane.get("side", 1), mane.get("forelock", True), rng).reshape(-1, 3)
+    beneath = {kind: (vertices[horse["under"]] - .025 * horse["normals"])[part == kind].reshape(-1, rows, 3) for kind, rows in STRANDS.items()}
+    out[part == MANE] = hair.groomed_mane(strands[MANE], beneath[MANE], mane.get("style", "long"), mane.get("length", .7), mane.get("side", 1), mane.get("forelock", True), rng).reshape(-1, 3)
     out[part == TAIL] = hair.groomed_tail(strands[TAIL], tail.get("length", .8), tail.get("bulk", 1.), rng).reshape(-1, 3)
-    out[part == FEATHER] = hair.groomed_feathers(strands[FEATHER], inward[FEATHER], look.get("feather", 0.), rng).reshape(-1, 3)
+    out[part == FEATHER] = hair.groomed_feathers(strands[FEATHER], beneath[FEATHER], look.get("feather", 0.), rng).reshape(-1, 3)
     return out
 
 
