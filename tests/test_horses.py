@@ -67,10 +67,11 @@ def test_a_look_is_plain_data_in_words_that_blender_knows():
     assert [k.value for k in theirs['COATS'].keys] == list(COATS)
     assert ast.literal_eval(theirs['PATTERNS']) == PATTERNS and ast.literal_eval(theirs['FACES']) == FACES
     hair = set(ast.literal_eval(theirs['HAIR']))
+    assert set(ast.literal_eval(theirs['DIRT'])) - {None} == set(horses.DIRT)
     looks = [draw_horse(np.random.default_rng(seed)).look for seed in range(150)]
     for look in looks:
         assert json.loads(json.dumps(look)) == look
-        assert look['coat'] in COATS and look['pattern'] in (None, *PATTERNS) and look['markings']['face'] in (None, *FACES) and look['hair'] in hair
+        assert look['coat'] in COATS and look['pattern'] in (None, *PATTERNS) and look['markings']['face'] in (None, *FACES) and look['hair'] in hair and look['dirt'] in (None, *horses.DIRT)
         assert look['mane']['style'] in horses.MANES and look['mane']['side'] in (-1, 0, 1) and 0 <= look['mane']['length'] <= 1
         assert len(look['markings']['legs']) == 4 and all(0 <= x <= 1 for x in look['markings']['legs'])
         assert .6 < look['girth'] < 1.6 and 0 <= look['feather'] <= 1 and 0 <= look['fur'] <= 1
