@@ -20,11 +20,11 @@ from .files import InputError, assets_dir
 # %% auto #0
 __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'HELP', 'Video', 'Bbox', 'Fov', 'Withers',
            'Smoothing', 'Fps', 'ImageSize', 'LandmarkSet', 'Individual', 'Threads', 'DetectorFile', 'LifterFile',
-           'Quiet', 'Camera', 'Minutes', 'Seed', 'RUNTIME', 'TRAINING', 'LIBRARIES', 'CHECKS', 'explain', 'one_line',
-           'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command', 'overlay_command', 'lift_command',
-           'refine_command', 'retarget_command', 'apply_command', 'export_command', 'render_dataset_command',
-           'train_detector_command', 'train_lifter_command', 'What', 'evaluate_command', 'examine', 'doctor_command',
-           'main']
+           'Quiet', 'Camera', 'Minutes', 'Seed', 'sets', 'SetDir', 'RUNTIME', 'TRAINING', 'LIBRARIES', 'CHECKS',
+           'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command', 'overlay_command',
+           'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'export_command',
+           'render_dataset_command', 'dataset_check_command', 'dataset_show_command', 'train_detector_command',
+           'train_lifter_command', 'What', 'evaluate_command', 'examine', 'doctor_command', 'main']
 
 # %% ../nbs/81_cli.ipynb #81-007
 EXIT_CODE = 2
@@ -89,22 +89,23 @@ def _say(text: str):
 # %% ../nbs/81_cli.ipynb #81-013
 class Bars:
     "Context manager; call it with `(stage, done, total)` and it shows one bar a stage on stderr, or a line a stage where stderr is no terminal."
-    def __init__(self, quiet=False):
+    def __init__(self, quiet=False, rate=False):   # rate: also how many a second, and the time left
+        self.rate = rate
         self.quiet, self.stage, self.started, self.total, self._bars = quiet, None, 0., None, None
 
     def __enter__(self):
-        if not self.quiet and sys.stderr.isatty(): self._bars = _rich_bars(); self._bars.start()
+        if not self.quiet and sys.stderr.isatty(): self._bars = _rich_bars(self.rate); self._bars.start()
         return self
 
     def __call__(self, stage, done, total=None):
-        if stage != self.stage: self._finish(); self._begin(stage)
+        if stage != self.stage: self._finish(); self._begin(stage, done)
         self.total = total or self.total
         if self._bars: self._bars.update(self._task, completed=done, total=total)
 
-    def _begin(self, stage):
+    def _begin(self, stage, done):
         from kinequimation.pipeline import STAGES
         self.stage, self.started, self.total = stage, time.monotonic(), None
-        if self._bars: self._task = self._bars.add_task(STAGES.get(stage, stage), total=None)
+        if self._bars: self._task = self._bars.add_task(STAGES.get(stage, stage), total=None, completed=done)   # what was there before is no part of the rate
 
     def _finish(self):
         from kinequimation.pipeline import STAGES
@@ -117,12 +118,16 @@ class Bars:
         if self._bars: self._bars.stop()
 
 # %% ../nbs/81_cli.ipynb #81-014
-def _rich_bars():
-    "A rich progress display on stderr: what is being done, how far, for how long."
+def _rich_bars(rate=False):
+    "A rich progress display on stderr: what is being done, how far, for how long; with `rate` also how fast, and the time left."
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-    return Progress(SpinnerColumn(finished_text='✓'), TextColumn('{task.description}'), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(),
-                    console=Console(stderr=True))
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.text import Text
+    class Rate(TextColumn):
+        def render(self, task): return Text(f'{task.speed:.2f}/s' if task.speed else '')
+    more = (Rate(''), TextColumn('left'), TimeRemainingColumn()) if rate else ()
+    return Progress(SpinnerColumn(finished_text='✓'), TextColumn('{task.description}'), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), *more,
+                    console=Console(stderr=True), speed_estimate_period=120 if rate else 30)
 
 def _report(paths, hint=''):
     "The written paths on stdout, one a line for other programs to read; a hint for people on stderr."
@@ -291,15 +296,53 @@ def _talk_on_stderr():
 # %% ../nbs/81_cli.ipynb #81-030
 @app.command(rich_help_panel=TRAIN, name='render-dataset')
 @one_line
-def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures.')] = 400,
+def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures; whole clips of 8.')] = 400,
         seed: Seed = 0, workers: Annotated[int, typer.Option(min=1, metavar='N', help='Blender processes, one a core.')] = max(1, os.cpu_count() or 1),
-        size: Annotated[int, typer.Option(min=64, metavar='PIXELS', help='Width and height of a picture.')] = 256, quiet: Quiet = False):
+        size: Annotated[int, typer.Option(min=32, metavar='PIXELS', help='Width and height of a picture.')] = 256, samples: Annotated[int, typer.Option(min=1, metavar='N', help='Rays a pixel.')] = 4,
+        scheduler: Annotated[Optional[str], typer.Option(metavar='TCP', help='A Dask scheduler, such as tcp://host:8786: its workers render, into the same folder on a shared disk.', show_default=False)] = None,
+        benchmark: Annotated[bool, typer.Option('--benchmark', metavar=' ', help='Write nothing; measure what pictures cost here, beside an empty scene.')] = False, quiet: Quiet = False):
     "Render labelled pictures of horses: nothing in -> a COCO Keypoints folder. Goes on where it was stopped."
-    from kinequimation.dataset import render_dataset
-    with Bars(quiet) as bars: path = render_dataset(out, n, seed, workers, (size, size), lambda done, total: bars('Rendering', done, total))
-    _report([path/'annotations'/'train.json', path/'annotations'/'val.json'])
+    from kinequimation.render import benchmark_render, render_dataset
+    with Bars(quiet, rate=True) as bars:
+        show = lambda done, total: bars('Rendering', done, total)
+        if benchmark: numbers = benchmark_render(n, workers, (size, size), seed, show)
+        else: path = render_dataset(out, n, seed, workers, (size, size), samples, scheduler, show)
+    if benchmark: _table('What a picture costs', [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
+    else: _report([path/'annotations'/'train.json', path/'annotations'/'val.json'], f'Look at it: kinequimation dataset show {out}')
 
-# %% ../nbs/81_cli.ipynb #81-031
+# %% ../nbs/81_cli.ipynb #81-032
+sets = typer.Typer(no_args_is_help=True, context_settings=dict(help_option_names=['-h', '--help']), help='Look at a rendered set, or ask whether it is sound.')
+app.add_typer(sets, name='dataset', rich_help_panel=TRAIN)
+SetDir = Annotated[Path, typer.Argument(metavar='DIR', help='What render-dataset wrote.', show_default=False)]
+
+@sets.command(name='check')
+@one_line
+def dataset_check_command(data: SetDir, workers: Annotated[int, typer.Option(min=1, metavar='N', help='Processes.')] = max(1, os.cpu_count() or 1),
+        limit: Annotated[int, typer.Option(min=1, metavar='N', help='Faults to print at most.')] = 40, quiet: Quiet = False):
+    "Find broken, missing, doubled and contradicting records: a folder -> a line a fault, and exit code 2 if there are any."
+    from kinequimation.dataset import check, summary
+    with Bars(quiet, rate=True) as bars: faults = check(data, workers=workers, progress=lambda done, total: bars('Checking', done, total))
+    for fault in faults[:limit]: print(fault)
+    if len(faults) > limit: print(f'... and {len(faults) - limit} more; see them with --limit')
+    if faults: raise InputError(f'Expected a sound set, but {data} has {len(faults)} fault{"s"*(len(faults) > 1)}.')
+    print(f'Sound: {summary(data)}')
+
+@sets.command(name='show')
+@one_line
+def dataset_show_command(data: SetDir, out: Annotated[Path, _out('IMAGE')] = Path('sheet.jpg'), n: Annotated[int, typer.Option('-n', min=1, metavar='N', help='Pictures, drawn at random.')] = 48,
+        columns: Annotated[int, typer.Option(min=1, metavar='N', help='In a row.')] = 8, labels: Annotated[bool, typer.Option('--labels', metavar=' ', help='Draw keypoints, boxes and masks.')] = False,
+        gait: Annotated[Optional[str], typer.Option(metavar='NAME', help='Only this gait or action.', show_default=False)] = None, view: Annotated[Optional[str], typer.Option(metavar='NAME', help='Only this view.', show_default=False)] = None,
+        cell: Annotated[int, typer.Option(min=16, metavar='PIXELS', help='Width of a picture on the sheet.')] = 160, seed: Seed = 0):
+    "Lay out pictures of a set, with or without their labels: a folder -> an image."
+    import cv2
+    from kinequimation.dataset import show
+    from kinequimation.files import atomic_path
+    if out.suffix.lower() not in ('.jpg', '.jpeg', '.png'): raise InputError(f'Expected a name that ends in .jpg or .png after -o, but got {out.name}.')
+    sheet = show(data, n, columns, labels, gait, view, seed, cell)
+    with atomic_path(out) as partial: cv2.imwrite(str(partial), sheet)
+    _report([out])
+
+# %% ../nbs/81_cli.ipynb #81-033
 @app.command(rich_help_panel=TRAIN, name='train-detector')
 @one_line
 def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
@@ -318,7 +361,7 @@ def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='D
         written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
     _report(written)
 
-# %% ../nbs/81_cli.ipynb #81-032
+# %% ../nbs/81_cli.ipynb #81-034
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
 def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
@@ -334,7 +377,7 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
     _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
 
-# %% ../nbs/81_cli.ipynb #81-033
+# %% ../nbs/81_cli.ipynb #81-035
 class What(str, Enum):
     "What is measured."
     two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; all = 'all'
@@ -356,7 +399,7 @@ def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='
         given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
         if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
 
-# %% ../nbs/81_cli.ipynb #81-034
+# %% ../nbs/81_cli.ipynb #81-036
 def _table(title, rows):
     "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
     from rich.console import Console
@@ -368,13 +411,13 @@ def _table(title, rows):
     print(title, flush=True)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
-# %% ../nbs/81_cli.ipynb #81-036
+# %% ../nbs/81_cli.ipynb #81-038
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 # what Blender's wheel wants of the system, with the Debian package each is in
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
 
-# %% ../nbs/81_cli.ipynb #81-037
+# %% ../nbs/81_cli.ipynb #81-039
 def _check_python():
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11): return True, f'Python {version}', ''
@@ -406,7 +449,7 @@ def _check_libraries():
     if absent: return False, f'shared libraries that Blender needs: {len(absent)} missing', 'sudo apt-get install ' + ' '.join(absent)
     return True, f'{len(LIBRARIES)} shared libraries for Blender', ''
 
-# %% ../nbs/81_cli.ipynb #81-038
+# %% ../nbs/81_cli.ipynb #81-040
 def _check_blender():
     from importlib.metadata import PackageNotFoundError, version
     from kinequimation.blender import require_blender
@@ -433,7 +476,7 @@ def _check_training():
     if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
-# %% ../nbs/81_cli.ipynb #81-039
+# %% ../nbs/81_cli.ipynb #81-041
 CHECKS = (_check_python, _check_packages, _check_weights, _check_libraries, _check_blender, _check_disk, _check_write, _check_training)
 
 def examine() -> list:
@@ -443,7 +486,7 @@ def examine() -> list:
         except Exception as e: return False, f'{check.__name__[7:]}: {type(e).__name__}: {" ".join(str(e).split())}', 'install kinequimation again'
     return [run(check) for check in CHECKS]
 
-# %% ../nbs/81_cli.ipynb #81-040
+# %% ../nbs/81_cli.ipynb #81-042
 @app.command(rich_help_panel=HELP, name='doctor')
 @one_line
 def doctor_command():
@@ -456,7 +499,7 @@ def doctor_command():
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
 
-# %% ../nbs/81_cli.ipynb #81-042
+# %% ../nbs/81_cli.ipynb #81-044
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -471,7 +514,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-043
+# %% ../nbs/81_cli.ipynb #81-045
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]

@@ -8,7 +8,7 @@ __all__ = ['SCHEMA', 'FRAMES_PER_CLIP', 'CLIPS_PER_HORSE', 'VAL_EVERY', 'NEGATIV
            'HORSE', 'RECORD', 'n_clips', 'split_of', 'is_negative', 'horse_of', 'draw_motion', 'view_of', 'draw_view',
            'draw_film', 'draw_company', 'plan_clip', 'planned', 'load_job', 'is_done', 'mask_to_rle', 'rle_to_mask',
            'sketch_dataset', 'sketch_job', 'write_annotations', 'record_of', 'load_label', 'show', 'read_index',
-           'check', 'check_label']
+           'summary', 'check', 'check_label']
 
 # %% ../nbs/11_dataset.ipynb #11-002
 import json
@@ -605,7 +605,18 @@ def _draw_label(image, horse, scale):
 
 def _side(k): return (60, 60, 230) if '.L' in HORSE68.names[k] else (230, 120, 40) if '.R' in HORSE68.names[k] else (60, 200, 60)
 
-# %% ../nbs/11_dataset.ipynb #11-054
+# %% ../nbs/11_dataset.ipynb #11-053
+def summary(
+    out,   # a set's folder
+) -> str:  # a line or two
+    "What a set holds."
+    records = read_index(out)
+    n = lambda key: len({r[key] for r in records if r[key] is not None})
+    split = Counter(r['split'] for r in records)
+    return (f'{len(records)} pictures ({split["train"]} train, {split["val"]} val; {sum(r["horse"] is None for r in records)} without a horse), {n("horse")} horses, {n("clip")} clips '
+            f'({len({r["clip"] for r in records if r["kind"] == "film"})} films), {n("camera")} cameras, {n("gait")} gaits and actions')
+
+# %% ../nbs/11_dataset.ipynb #11-056
 def check(
     out,            # a set's folder
     tolerance=.1,   # px, between stored and projected keypoints
@@ -628,7 +639,7 @@ def check(
     faults += [f'{same[0]}: the same picture as {", ".join(same[1:4])}' for same in prints.values() if len(same) > 1]
     return faults + _check_coco(out, records)
 
-# %% ../nbs/11_dataset.ipynb #11-055
+# %% ../nbs/11_dataset.ipynb #11-057
 def _map(f, tasks, workers):
     "In order; in processes of their own where that pays."
     if workers <= 1 or len(tasks) < 4: return map(f, tasks)
@@ -640,7 +651,7 @@ def _shared(f, tasks, workers):
         try: yield from pool.map(f, tasks)
         except BaseException: pool.shutdown(cancel_futures=True); raise
 
-# %% ../nbs/11_dataset.ipynb #11-056
+# %% ../nbs/11_dataset.ipynb #11-058
 def _read_records(path):
     "The records that can be read, and what is wrong with the others."
     records, faults = [], []
@@ -674,7 +685,7 @@ def _against_shape(value, shape, name):
 
 _MISSING = object()
 
-# %% ../nbs/11_dataset.ipynb #11-058
+# %% ../nbs/11_dataset.ipynb #11-060
 def _doubled(records): return [f'{s}: {n} times in the index' for s, n in Counter(r['frame'] for r in records).items() if n > 1]
 
 
@@ -712,7 +723,7 @@ def _orphans(out, records):
             if not (entry.endswith(suffix) and entry[:-len(suffix)] in known): faults.append(f'{folder}/{entry}: belongs to no record')
     return faults
 
-# %% ../nbs/11_dataset.ipynb #11-059
+# %% ../nbs/11_dataset.ipynb #11-061
 def _check_coco(out, records):
     "Whether the COCO files have the pictures of the index and the horses of the labels."
     faults = []
@@ -742,7 +753,7 @@ def _coco_against_labels(out, split, coco, known):
         if not same: faults.append(f'{known[i]}: annotations/{split}.json and the label differ')
     return faults
 
-# %% ../nbs/11_dataset.ipynb #11-061
+# %% ../nbs/11_dataset.ipynb #11-063
 def _check_chunk(task):
     "[(stem, faults, fingerprint of the picture)] of some records."
     out, records, tolerance = task
@@ -778,7 +789,7 @@ def jpeg_size(data: bytes):
         at += 2 + int.from_bytes(data[at + 2:at + 4], 'big')
     return None
 
-# %% ../nbs/11_dataset.ipynb #11-062
+# %% ../nbs/11_dataset.ipynb #11-064
 def check_label(
     label: dict,
     tolerance=.1,   # px, between stored and projected keypoints
@@ -801,7 +812,7 @@ def check_label(
     ids = [h.get('id') for h in label['horses'] if isinstance(h, dict)]
     return wrong + ([f'a horse is there twice: {ids}'] if len(set(ids)) < len(ids) else [])
 
-# %% ../nbs/11_dataset.ipynb #11-063
+# %% ../nbs/11_dataset.ipynb #11-065
 def _check_points(camera, h, tolerance):
     "2D against projected 3D; visibility; inside and outside."
     points, seen = h['keypoints'][:, :2], h['keypoints'][:, 2]
