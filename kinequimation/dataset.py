@@ -69,9 +69,9 @@ def horse_of(
 
 # %% ../nbs/11_dataset.ipynb #11-009
 GAIT_SHARES = {'stand': .1, 'walk': .16, 'trot': .16, 'canter_left': .065, 'canter_right': .065, 'gallop_left': .075, 'gallop_right': .075, 'action': .3}
-FILM_SHARE = 1/3
-FILM_FPS = (12, 15, 24, 25, 30, 50, 60)
-UNDRESSED = ('lie', 'scratch')   # what nobody does under a saddle
+FILM_SHARE = .2
+FILM_FPS = (12, 15, 24, 25, 30)
+UNDRESSED = ('lie',)   # what nobody does under a saddle
 
 
 def draw_motion(
@@ -166,7 +166,7 @@ def _box(camera, points):
 
 
 def _step_back(heads, direction, height, fill, size, fov):
-    "(3,) m: from where the horse fills `fill` of the picture's longer side; never nearer than one dares to stand."
+    "(3,) m: from where the horse fills `fill` of the picture's width or height, whichever it fills more of; never nearer than one dares to stand."
     middle = heads.mean(0)
     least = np.abs((heads - middle) @ direction).max() + .8
     distance = 8.
@@ -174,7 +174,7 @@ def _step_back(heads, direction, height, fill, size, fov):
         eye = middle + distance*direction
         if height is not None: eye[2] = height
         box = _box(look_at(eye, middle, size, fov), heads)
-        distance = np.clip(distance*(box[2:] - box[:2]).max()/max(size)/fill, least, 70)
+        distance = np.clip(distance*((box[2:] - box[:2])/size).max()/fill, least, 70)
     return eye
 
 
@@ -306,13 +306,14 @@ def plan_clip(
 ) -> dict:            # a job for the renderer
     "Everything about clip `i`, from (seed, i) alone; writes `horses/<id>.json` and `clips/<clip>*.npz`."
     out, rng, h = Path(out), np.random.default_rng([seed, 2, i]), i//CLIPS_PER_HORSE
-    film, stem = bool(rng.random() < FILM_SHARE), f'{i:06d}'
+    film, stem = bool(rng.random() < FILM_SHARE) and not is_negative(i), f'{i:06d}'   # an empty place filmed is one picture eight times
     entry, clip, shown, moves = _cast(rng, out, h, seed, f'{stem}', film)
     skeleton = load_skeleton(entry['skeleton'])
     heads = clip.heads(skeleton)[shown][:, :len(HORSE68)]
     camera = draw_film(rng, heads, moves['fps'], size) if film else _stills([draw_view(rng, x, size) for x in heads])
     eyes, middle = camera.location, FRAMES_PER_CLIP//2
-    company = [_cast(rng, out, _neighbour(rng, h), seed, f'{stem}_{k + 1}', film, at)[0] for k, at in enumerate(draw_company(rng, heads.mean(1), eyes))]
+    spots = draw_company(rng, heads.mean(1), eyes)
+    company = [_cast(rng, out, who, seed, f'{stem}_{k + 1}', film, at)[0] for k, (who, at) in enumerate(zip(_neighbours(rng, h, len(spots)), spots))]
     place = dict(seed=int(rng.integers(2**31)), eye=eyes[middle].round(6).tolist(), root=clip.root_location[shown[middle]].round(6).tolist(), plain=bool(rng.random() < .08), eyes=eyes.round(4).tolist())
     photo = dict(seed=int(rng.integers(2**31)), film=film, shutter=round(float(np.clip(moves['fps']*np.exp(rng.uniform(*np.log([1/400, 1/40]))), 0, 1)), 3) if rng.random() < .3 else 0.)
     job = dict(out=str(out), size=list(size), samples=samples, fps=moves['fps'], names=[f'{stem}_{k}' for k in range(FRAMES_PER_CLIP)], frames=shown,
@@ -334,11 +335,10 @@ def _cast(rng, out, h, seed, stem, film, at=None):
     return (dict(entry, at=at) if at is not None else entry), clip, shown, moves
 
 
-def _neighbour(rng, h):
-    "Another horse's number, from the same side of the line."
-    while True:
-        other = max(0, h + int(rng.integers(-40, 41)))
-        if other != h and split_of(other) == split_of(h): return other
+def _neighbours(rng, h, n):
+    "Numbers of other horses, from the same side of the line, each once."
+    near = [k for k in range(max(0, h - 40), h + 41) if k != h and split_of(k) == split_of(h)]
+    return rng.choice(near, n, replace=False).tolist()
 
 
 def _stills(views): return Camera([v.K for v in views], [v.R for v in views], [v.t for v in views], views[0].image_size)
@@ -807,7 +807,7 @@ def check_label(
         faults = _against(horse, HORSE, where) if isinstance(horse, dict) else [f'{where[:-1]} is no object']
         if not faults:
             h = {key: np.array(horse[key], float) for key, (kind, _, _) in HORSE.items() if isinstance(kind, tuple) and isinstance(kind[0], int)}
-            faults = [where + f for f in _check_points(camera, h, tolerance) + _check_3d(camera, h) + _check_mask(horse, h, label['size']) + _check_bones(h, horse['id'], horses)]
+            faults = [where + f for f in _check_points(camera, h, tolerance) + _check_3d(camera, h) + _check_mask(horse, h, label['size'], label['photo'].get('shutter', 0)) + _check_bones(h, horse['id'], horses)]
         wrong += faults
     ids = [h.get('id') for h in label['horses'] if isinstance(h, dict)]
     return wrong + ([f'a horse is there twice: {ids}'] if len(set(ids)) < len(ids) else [])
@@ -838,8 +838,8 @@ def _check_3d(camera, h):
     return faults + ([f'rotation and rotation_camera differ by {np.degrees(turn):.2f} degrees'] if turn > 1e-3 else [])
 
 
-def _check_mask(horse, h, size):
-    "The mask against its size, its area and its box."
+def _check_mask(horse, h, size, shutter):
+    "The mask against its size, its area and its box, which is that of the middle of the time that the shutter is open."
     rle = horse['segmentation']
     try: mask = rle_to_mask(rle)
     except (InputError, KeyError, TypeError, ValueError) as e: return [f'segmentation: {e}' if isinstance(e, InputError) else 'segmentation is no run-length mask']
@@ -848,7 +848,7 @@ def _check_mask(horse, h, size):
     x, y, w, hh = h['bbox_xywh']
     if min(x, y) < -.01 or x + w > size[0] + .01 or y + hh > size[1] + .01 or min(w, hh) < 0: faults.append(f'the box {[x, y, w, hh]} is not in the picture')
     if mask.any():
-        rows, columns, slack = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0)), 2 + .01*max(size)
+        rows, columns, slack = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0)), 2 + (.12 if shutter else .01)*max(size)
         low, high = np.array([columns[0], rows[0]]), np.array([columns[-1], rows[-1]]) + 1
         if (low < [x - slack, y - slack]).any() or (high > [x + w + slack, y + hh + slack]).any(): faults.append('the mask reaches out of the box')
     return faults
