@@ -172,6 +172,7 @@ class _Scene:
     waves: list = field(default_factory=list)    # (name, function of t)
     hold: dict = field(default_factory=dict)     # leg -> [(s, (how much 0..1, swing, fold, carpus, pastern, hoof, out)), ...]; degrees, share, m
     labels: object = None        # t -> (T,) what the horse is doing
+    deepest: float = 1.7         # how far it bows at most, 1: chest and withers come down as they do in a horse that grazes with ease
     near_ground: bool = False    # elbows and hocks may come to the ground: they are kept out of it
     loose: float = .25           # s, how slowly the trunk gives way where a leg does not reach
 
@@ -314,7 +315,7 @@ def _add_face(skeleton, face, Q):
 
 # %% ../nbs/10b_actions.ipynb #10-032
 _SIDE = np.array([.28, .55, .8, .95, 1.])   # how the neck shares a turn of the head to the side
-_DOWN = np.array([.46, .80, .92, .80])       # how it shares being lowered
+_DOWN = np.array([.53, .80, .82, .64])       # how it shares being lowered
 
 @dataclass
 class _Still(_Scene):
@@ -384,7 +385,7 @@ def _muzzle(skeleton, trunk, neck):
     tips = np.stack([at + R[:, 5] @ (skeleton.tail[i(n)] - skeleton.head[i('head')]) for n in ('skull', 'jaw.001', 'nose.L', 'nose.R')])
     return np.take_along_axis(tips, tips[..., 2].argmin(0)[None, :, None], 0)[0]
 
-_LOWEST = np.radians(118.)  # how far a neck can be lowered
+_LOWEST = np.radians(116.)  # how far a neck can be lowered
 
 def _still_neck(scene, t, trunk):
     "The neck as the tracks carry it; where `down` is 1, so low that the muzzle is at the height of the track `muzzle` (m)."
@@ -434,9 +435,9 @@ def _about(rng, begin, end, every, draw):
 def _bow(scene, at):
     "How far withers and chest must come down for the muzzle to reach where it should at the time `at`: a neck is shorter than the legs are long. Sets the tracks; returns how much was needed."
     t = np.array([at])
-    for g in np.arange(0, 1.31, .1):
+    for g in np.arange(0, scene.deepest + .05, .1):
         low = min(g, 1.)
-        for n, v in dict(flex=6 + 14*low, withers_flex=3 + 8*low, withers=.01 + .07*g).items():
+        for n, v in dict(flex=5 + 14*low, withers_flex=4 + 12*low, withers=.01 + .07*g).items():
             scene.tracks[n] = [(k, v*d) for k, d in scene.tracks['down']]
         trunk = _lowered(scene, t)
         if _muzzle(scene.skeleton, trunk, _neck_pose(scene, t, trunk, np.full(1, _LOWEST - np.radians(6))))[0, 2] < scene.track('muzzle', t)[0]: return g
@@ -458,25 +459,30 @@ def _graze(skeleton, rng, seconds):
             moves.append((leg, at, at + rng.uniform(.55, .8), rng.normal(0, .015)*h, far, rng.uniform(.05, .09)*h)); at += rng.uniform(.45, .8)
         at += rng.uniform(2., 6.)
     # each leg goes as far as the others in the end: what one has been left behind it makes up with its next step
-    fore, back = rng.uniform(.08, .3)*h, rng.uniform(.05, .2)*h
-    s = _still('graze', skeleton, rng, (1.6, seconds + 2), _even(moves, h), apart=[rng.uniform(-.1, .1)*h, fore, rng.uniform(-.1, .1)*h, -back], aside=np.array([0, .02, 0, -.02])*h)
+    fore, back = rng.uniform(.06, .22)*h, rng.uniform(.05, .25)*h
+    s = _still('graze', skeleton, rng, (1.6, seconds + 2), _even(moves, h), apart=[rng.uniform(-.1, .1)*h, fore, rng.uniform(-.1, .1)*h, -back], aside=np.array([0, .045, 0, -.045])*h, near_ground=True)
     s.tracks['down'] = [(0, 0), (rng.uniform(1.2, 1.8), 1)]
     if rng.random() < .4:                                     # lifts its head to look, chewing
         a = rng.uniform(4, 7); s.tracks['down'] += [(a, 1), (a + 1.2, rng.uniform(.0, .5)), (a + 3, s.tracks['down'][-1][1] and .3), (a + 4.4, 1)]
     s.tracks['muzzle'] = [(0, .03*h)]
-    s.tracks['hang'] = _about(rng, 0, seconds + 4, 2.5, lambda: rng.normal(0, 9))
+    s.tracks['hang'] = _about(rng, 0, seconds + 4, 2.5, lambda: rng.normal(0, 4.5))
     s.tracks['look'] = _about(rng, 0, seconds + 4, 3.5, lambda: rng.normal(0, 10))
     s.tracks['bend'] = [(0, 0), (2, rng.normal(0, 4))]
-    angle = rng.uniform(42, 56)
+    angle = rng.uniform(22, 38)
     bite, phase = rng.uniform(.8, 1.2), rng.uniform(0, 6.28)
     on = lambda t: s.track('down', t)
-    s.waves += [('head', lambda t: angle*on(t)), ('ears', lambda t: -14*on(t))] + _chew(rng, rng.uniform(5, 9), 1.3, lambda t: 1 + 0*t)
+    s.waves += [('hang', lambda t: on(t)*_beside(s, t)), ('head', lambda t: angle*on(t)), ('ears', lambda t: -14*on(t))] + _chew(rng, rng.uniform(5, 9), 1.3, lambda t: 1 + 0*t)
     s.waves += [('head', lambda t: 2.5*on(t)*np.sin(2*np.pi*bite*t + phase)), ('nod_side', lambda t: 3*on(t)*np.sin(np.pi*bite*t + phase)), ('muzzle', lambda t: .012*h*(1 - np.cos(2*np.pi*bite*t + phase)))]
     _spread(s, _bow(s, 2.4), h)
     _swish(s, rng, seconds)
     return s
 
 # %% ../nbs/10b_actions.ipynb #10-038
+def _beside(s, t):
+    "Degrees to the side that keep the nose out of the way of the forward hoof: to the right of the left one."
+    ahead = [-_tread(s.stances[leg], t)[3][:, 1] for leg in (1, 3)]
+    return 13*np.tanh((ahead[0] - ahead[1])/(.15*s.style.size))
+
 def _even(moves, h):
     "Steps such that no leg is left behind: each lands a drawn distance before its own last place, but never more than the mean of all goes."
     gone, out = np.zeros(4), []
@@ -508,9 +514,9 @@ def _size(skeleton): return float(skeleton.head[skeleton.index('shoulder.L'), 2]
 # %% ../nbs/10b_actions.ipynb #10-041
 def _drink(skeleton, rng, seconds):
     h = _size(skeleton)
-    s = _still('drink', skeleton, rng, (1.6, seconds + 2), apart=[0, rng.uniform(-.05, .2)*h, 0, rng.uniform(-.15, .05)*h], aside=np.array([0, .02, 0, -.02])*h)
+    s = _still('drink', skeleton, rng, (1.6, seconds + 2), apart=[0, rng.uniform(-.05, .2)*h, 0, rng.uniform(-.15, .05)*h], aside=np.array([0, .03, 0, -.03])*h, near_ground=True)
     s.tracks.update(down=[(0, 0), (rng.uniform(1.1, 1.7), 1), (seconds + 3, 1), (seconds + 4.5, 0)], muzzle=[(0, rng.choice([.02, rng.uniform(.1, .5)])*h + .02*h)], look=[(0, 0), (1.5, rng.normal(0, 8))])
-    angle, f, on = rng.uniform(38, 52), rng.uniform(.9, 1.3), lambda t: s.track('down', t)
+    angle, f, on = rng.uniform(22, 36), rng.uniform(.9, 1.3), lambda t: s.track('down', t)
     s.waves += [('head', lambda t: angle*on(t)), ('ears', lambda t: 12*on(t)*np.sin(2*np.pi*f*t)), ('jaw', lambda t: on(t)*3*(1 - np.cos(2*np.pi*f*t)))]
     _spread(s, _bow(s, 2.4), h)
     _swish(s, rng, seconds, 5.)
@@ -521,7 +527,7 @@ def _scratch(skeleton, rng, seconds):
     h, r = _size(skeleton), rng.uniform
     s = _still('scratch', skeleton, rng, (1.5, seconds + 2), apart=[r(-.08, .08)*h, r(-.1, .0)*h, r(-.08, .08)*h, r(.12, .28)*h], aside=np.array([0, .02, 0, -.01])*h)
     s.tracks.update(down=[(0, 0), (r(1., 1.5), 1), (seconds + 3, 1), (seconds + 4.5, 0)], muzzle=[(0, r(.22, .5)*h)], hang=[(0, 0), (1.5, r(4, 10))], twist=[(0, 0), (1.5, r(-18, 6))], look=[(0, 0), (1.5, -r(2, 10))], bend=[(0, 0), (1.5, -r(0, 5))])
-    angle, f, p, on = r(48, 62), r(1.6, 2.6), r(0, 6.28), lambda t: s.track('down', t)
+    angle, f, p, on = r(38, 52), r(1.6, 2.6), r(0, 6.28), lambda t: s.track('down', t)
     rub = lambda t: on(t)*np.sin(2*np.pi*f*t + p)*(.6 + .4*np.sin(1.7*t + p))
     s.waves += [('head', lambda t: angle*on(t) + 4*rub(t)), ('muzzle', lambda t: .035*h*rub(t)), ('ears', lambda t: -12*on(t)), ('nod_side', lambda t: 2*rub(t - .05))]
     _spread(s, _bow(s, 2.4), h)
