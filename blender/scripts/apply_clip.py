@@ -63,7 +63,7 @@ def add_horse(numbers, armature, skeleton):
     mesh = horse_builder.mesh_object(numbers, horse_builder.shaped(numbers, skeleton, skeleton, look), coat.coat_colours(numbers, look))
     horse_builder.add_vertex_groups(mesh, numbers, skeleton)
     scene.paint(mesh, "coat")
-    scene.bind(mesh, armature)
+    scene.bind(mesh, armature).use_deform_preserve_volume = True  # the joints of a file that is opened in Blender do not pinch either
     return mesh
 
 
