@@ -848,10 +848,13 @@ def _check_mask(horse, h, size, shutter):
     x, y, w, hh = h['bbox_xywh']
     if min(x, y) < -.01 or x + w > size[0] + .01 or y + hh > size[1] + .01 or min(w, hh) < 0: faults.append(f'the box {[x, y, w, hh]} is not in the picture')
     if mask.any():
-        rows, columns, slack = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0)), 2 + (.12 if shutter else .01)*max(size)
+        rows, columns, slack = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0)), 2 + (.12 if shutter else .01)*max(size) + .15*max(w, hh)*_dressed(horse['tack'])
         low, high = np.array([columns[0], rows[0]]), np.array([columns[-1], rows[-1]]) + 1
         if (low < [x - slack, y - slack]).any() or (high > [x + w + slack, y + hh + slack]).any(): faults.append('the mask reaches out of the box')
     return faults
+
+
+def _dressed(tack): return any(v for k, v in (tack or {}).items() if k != 'colours')   # stirrups and ropes are in the mask, but not in the skin's box
 
 
 def _check_bones(h, name, folder):
