@@ -92,8 +92,9 @@ def _set_2d(folder, detector, progress, limit):
     "The same for single pictures of other horses, and how often a place without one is taken for one."
     import cv2
     coco = json.loads(existing_file(folder/'annotations'/'val.json', "a set's val.json").read_text())
-    labels = {a['image_id']: np.array(a['keypoints'], float).reshape(-1, 3) for a in coco['annotations']}
-    boxes = {a['image_id']: np.array(a['bbox'], float) for a in coco['annotations']}
+    filmed = [a for a in coco['annotations'] if not a.get('background') and any(a['keypoints'][2::3])]
+    labels = {a['image_id']: np.array(a['keypoints'], float).reshape(-1, 3) for a in filmed}
+    boxes = {a['image_id']: np.array(a['bbox'], float) for a in filmed}
     true, given, found, alarms = [], [], [], []
     pictures = coco['images'][::max(1, len(coco['images'])//limit)]
     for i, record in enumerate(pictures):

@@ -272,23 +272,24 @@ def dataset_info(
 # %% ../nbs/21_train_detector.ipynb #21-024
 @DATASETS.register_module(force=True)
 class Horse68Dataset(BaseCocoStyleDataset):
-    "COCO Keypoints with HORSE68. Pictures without a horse stay in (MMPose would drop them): 'nothing here' must be learned too."
+    "COCO Keypoints with HORSE68. Pictures without a horse stay in (MMPose would drop them): 'nothing here' must be learned too. Horses in the background are learned from only with `background`."
     METAINFO = dataset_info()
 
-    def __init__(self, *args, negatives=True, **kwargs):
-        self.negatives = negatives
+    def __init__(self, *args, negatives=True, background=False, **kwargs):
+        self.negatives, self.background = negatives, background
         super().__init__(*args, **kwargs)
 
     def _load_annotations(self):
         instances, images = super()._load_annotations()
         with_one = {i['img_id'] for i in instances}
         for image in images if self.negatives else []:
-            if image['img_id'] not in with_one: instances.append(self._empty(image))
+            if image['img_id'] not in with_one and not image.get('has_horse'): instances.append(self._empty(image))
         return instances, images
 
     def parse_data_info(self, raw):
         ann, image = raw['raw_ann_info'], raw['raw_img_info']
-        if not any(ann['keypoints'][2::3]): return self._empty(image) if self.negatives else None
+        if ann.get('background') and not self.background: return None
+        if not any(ann['keypoints'][2::3]): return self._empty(image) if self.negatives and not image.get('has_horse') else None
         info = super().parse_data_info(raw)
         azimuth = facing_of(ann, image['img_path'])
         info.update(facing=np.nan if azimuth is None else azimuth, is_horse=True)
@@ -312,8 +313,9 @@ def facing_of(
     labels = Path(picture).parent.parent/'labels'/(Path(picture).stem + '.json')
     if not labels.exists(): return None
     label = json.loads(labels.read_text())
-    camera = label['camera']
-    heads = np.asarray(label['heads'])[:5] @ np.asarray(camera['R']).T + np.ravel(camera['t'])
+    horse = next((h for h in label.get('horses', []) if h['id'] == annotation.get('horse')), label)   # labels of old sets are of one horse
+    if 'heads' not in horse: return None
+    heads = np.asarray(horse['heads'])[:5] @ np.asarray(label['camera']['R']).T + np.ravel(label['camera']['t'])
     return facing(heads[4] - heads[0], heads.mean(0))
 
 # %% ../nbs/21_train_detector.ipynb #21-028
@@ -777,15 +779,16 @@ def mmpose_keypoints(
 def read_coco(
     path,  # a COCO Keypoints file with the 68
 ) -> list: # [dict(path, keypoints (68, 3) or None, bbox_xyxy)]
-    "The pictures of a COCO file with the horse in each; raises `InputError`."
+    "The pictures of a COCO file with the filmed horse in each; those where only others are in sight are left out. Raises `InputError`."
     path = existing_file(path, 'a COCO Keypoints file')
     coco = json.loads(path.read_text())
     root, records = path.parent.parent, {i['id']: dict(path=path.parent.parent/i['file_name'], keypoints=None, bbox_xyxy=None) for i in coco['images']}
     for a in coco['annotations']:
         points = np.asarray(a['keypoints'], float).reshape(-1, 3)
         if len(points) != len(HORSE68): raise InputError(f'Expected {len(HORSE68)} keypoints, but annotation {a["id"]} of {path} has {len(points)}.')
-        if points[:, 2].any(): records[a['image_id']].update(keypoints=points, bbox_xyxy=np.array([*a['bbox'][:2], a['bbox'][0] + a['bbox'][2], a['bbox'][1] + a['bbox'][3]]))
-    return list(records.values())
+        if points[:, 2].any() and not a.get('background'): records[a['image_id']].update(keypoints=points, bbox_xyxy=np.array([*a['bbox'][:2], a['bbox'][0] + a['bbox'][2], a['bbox'][1] + a['bbox'][3]]))
+    others = {i['id'] for i in coco['images'] if i.get('has_horse')}
+    return [r for i, r in records.items() if r['keypoints'] is not None or i not in others]
 
 
 def leg_errors(
