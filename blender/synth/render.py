@@ -34,8 +34,13 @@ import time
 import traceback
 from pathlib import Path
 
-import bpy
-import numpy as np
+# Blender counts the cores once, at its start, and keeps that many threads, some of which wait by spinning. One process uses one core: so let it see one, until the first picture is there.
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+if CORES:
+    os.sched_setaffinity(0, {CORES[os.getpid() % len(CORES)]})
+
+import bpy  # noqa: E402
+import numpy as np  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
 
@@ -123,9 +128,9 @@ class Animal:
     def objects(self):
         return [self.made, *([made for made in self.tack.objects if made.type == "MESH"] if self.tack is not None else [])]
 
-    def label(self, k, camera, size, index):
+    def label(self, k, camera, size, index, blurred):
         """Its label, or None where it is outside of the picture."""
-        found = labels.horse(self.matrices[k], self.skeleton, camera, size, self.skin, self.depth, index == self.number)
+        found = labels.horse(self.matrices[k], self.skeleton, camera, size, self.skin, self.depth, labels.mostly(index == self.number) if blurred else index == self.number)
         return found and dict(id=self.told.get("id"), **found, look=self.told.get("look") or {}, tack=self.worn)
 
 
@@ -137,7 +142,7 @@ class Renderer:
         self.horse = horses.load_horse(self.standard, cache)  # building it empties the scene, so it comes first
         self.stage = stages.Stage()
         self.scene = bpy.context.scene
-        self.animals = []
+        self.animals, self.free = [], False
         self.scratch = scratch_folder()
         to_exr(self.scene)
 
@@ -168,7 +173,7 @@ class Renderer:
         clock("skin")
         linear, index = self.render()
         clock("cycles")
-        found = [animal.label(k, self.cameras[k], job["size"], index) for animal in present]
+        found = [animal.label(k, self.cameras[k], job["size"], index, blurred) for animal in present]
         camera = {key: labels.rounded(self.cameras[k][key], 9) for key in "KRt"}
         look = photograph.draw_photo(np.random.default_rng(photo["seed"] if photo.get("film") else [photo["seed"], job["frames"][k]]))
         label = dict(schema=labels.SCHEMA, frame=stem, size=job["size"], camera=camera, place=self.place, photo=dict(photo, **look), horses=[f for f in found if f])
@@ -191,9 +196,16 @@ class Renderer:
         path = self.scratch / "render.exr"
         self.scene.render.filepath = str(path)
         bpy.ops.render.render(write_still=True)
+        self.any_core()
         layer = {name.split(".", 1)[1]: pixels for name, pixels in exr.read(path).items()}
         light = np.stack([layer[f"Combined.{c}"] for c in "RGB"], -1)
         return light * np.float32(2 ** self.scene.view_settings.exposure), layer["Object Index.X"].astype(int)
+
+    def any_core(self):
+        """After the first picture: back to all cores, one at a time, as the system likes."""
+        if CORES and not self.free:
+            os.sched_setaffinity(0, CORES)
+        self.free = True
 
     def jpeg(self, pixels, quality):
         """The bytes of a picture (h,w,3) uint8 sRGB. By way of memory: Blender does not say when the disk is full."""
