@@ -133,3 +133,21 @@ def test_bad_input(tmp_path):
     with pytest.raises(InputError, match='Expected annotations/train.json in the data set'): train_detector(tmp_path, tmp_path/'run', epochs=1)
     with pytest.raises(InputError, match='either epochs or minutes'): train_detector(tmp_path, tmp_path/'run')
     with pytest.raises(InputError, match='has no checkpoint'): best_checkpoint(tmp_path)
+
+
+def test_background_horses_are_learned_from_only_where_one_says_so(tmp_path):
+    "A picture without the filmed horse, but with others, is no picture without a horse."
+    from kinequimation.dataset import sketch_dataset
+    from kinequimation.train_detector import facing_of, read_coco
+    folder = sketch_dataset(tmp_path/'set', 80, seed=7, size=(96, 96))
+    coco = json.loads((folder/'annotations'/'train.json').read_text())
+    shown = [a for a in coco['annotations'] if any(a['keypoints'][2::3])]
+    behind = [a for a in shown if a['background']]
+    empty = [i for i in coco['images'] if not i['has_horse']]
+    assert behind and empty
+    load = lambda **k: Horse68Dataset(ann_file=str(folder/'annotations'/'train.json'), data_root=str(folder), data_prefix=dict(img=''), pipeline=[], **k)
+    assert len(load()) == len(shown) - len(behind) + len(empty) and len(load(background=True)) == len(shown) + len(empty) and len(load(negatives=False)) == len(shown) - len(behind)
+    assert sum(r['keypoints'] is None for r in read_coco(folder/'annotations'/'train.json')) == len(empty)
+    a = shown[0]
+    name = next(i['file_name'] for i in coco['images'] if i['id'] == a['image_id'])
+    assert facing_of({k: v for k, v in a.items() if k != 'facing'}, folder/name) == pytest.approx(a['facing'], abs=1e-3)
