@@ -257,3 +257,13 @@ def test_show_draws_at_random_and_filters(sound):
     n = sum(r['view'] == view for r in dataset.read_index(sound))
     assert dataset.show(sound, 999, 1, view=view, cell=48).shape == (n*32, 48, 3)
     with pytest.raises(InputError, match='Views: '): dataset.show(sound, view='inside')
+
+
+def test_the_command_line_checks_and_shows(copy, quickly, tmp_path):
+    done = quickly('dataset', 'check', copy, '--workers', 1)
+    assert done.returncode == 0 and done.stdout.startswith('Sound: 48 pictures'), done
+    assert quickly('dataset', 'show', copy, '-o', tmp_path/'sheet.jpg', '--labels', '-n', 6).stdout.strip().endswith('sheet.jpg') and (tmp_path/'sheet.jpg').stat().st_size > 1000
+    for stem in stems(copy)[:5]: (copy/'labels'/f'{stem}.json').unlink()
+    done = quickly('dataset', 'check', copy, '--limit', 3, '--workers', 1)
+    assert done.returncode == 2 and len(done.stdout.splitlines()) == 4 and 'no label' in done.stdout and 'has 5 faults' in done.stderr, done
+    assert quickly('dataset', 'show', copy, '-o', tmp_path/'sheet.gif').returncode == 2
