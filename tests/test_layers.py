@@ -19,6 +19,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'detect': {'pose', 'video', 'skeleton', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
     'refine': {'pose', 'camera', 'skeleton'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
+    'gait_analysis': {'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'pose', 'real_horse'},
     'blender': {'retarget', 'clip', 'skeleton'}, 'player': {'detect', 'pose', 'video', 'skeleton'},
     'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'pipeline'},
 }
