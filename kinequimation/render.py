@@ -48,7 +48,8 @@ class Studio:
     ):
         self.log = Path(log)
         env = dict(os.environ, OMP_NUM_THREADS='1', OMP_WAIT_POLICY='PASSIVE', BLENDER_USER_RESOURCES=str(scratch))
-        with open(log, 'ab') as words: self.process = subprocess.Popen(_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True, env=env)
+        # a session of its own: Ctrl-C in the terminal is for us, who then end it in order
+        with open(log, 'ab') as words: self.process = subprocess.Popen(_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True, env=env, start_new_session=True)
 
     def render(self,
         job: dict,
@@ -56,9 +57,10 @@ class Studio:
     ) -> Counter: # {frame: 1} of those that failed
         "Renders what is missing of a job. Raises `StudioDied`, and `InputError` where no other picture could be written either (a full disk)."
         at, failed, last = '', Counter(), ''
+        watch = _Watch(self.process)
         try: self.process.stdin.write(json.dumps(job) + '\n'); self.process.stdin.flush()
         except (BrokenPipeError, ValueError): pass   # it is gone: the empty answer says so
-        for line in self.process.stdout:
+        for line in watch.heard(self.process.stdout):
             if not line.startswith('{'): continue
             said = json.loads(line)
             at = said.get('at', at)
@@ -79,6 +81,24 @@ class Studio:
 
 # %% ../nbs/12_render.ipynb #12-006
 def _command(*more): return [sys.executable, str(blender_dir()/'synth'/'render.py'), '--skeleton', str(assets_dir()/'skeletons'/'horse.json'), '--cache', str(cache_dir()), *map(str, more)]
+
+
+SILENCE_S = 300   # longest time without a line before Blender counts as hanging
+
+class _Watch:
+    "Kills a process that says nothing for too long: then it counts as dead, and is replaced."
+    def __init__(self, process, silence_s=None): self.process, self.silence_s = process, silence_s or SILENCE_S
+
+    def heard(self, lines):
+        "The lines, as they come."
+        while True:
+            timer = threading.Timer(self.silence_s, self.process.kill)
+            timer.daemon = True
+            timer.start()
+            try: line = next(lines, None)
+            finally: timer.cancel()
+            if line is None: return
+            yield line
 
 
 def _last_line(path):

@@ -29,7 +29,7 @@ def draw_photo(rng):
 
 def develop(linear, look, grain_rng):
     """(h,w,3) uint8 sRGB from linear light (h,w,3) in which .18 is a middle grey."""
-    light = np.clip(np.asarray(linear, np.float32), 0, 16)
+    light = np.clip(np.nan_to_num(np.asarray(linear, np.float32), nan=0., posinf=16.), 0, 16)
     h, w = light.shape[:2]
     if look["blur"]:
         light = blurred(light, look["blur"] * max(h, w) / 256)
@@ -83,8 +83,8 @@ def blurred(pixels, sigma):
 def fringed(light, px):
     """Red and blue a little beside green, as cheap lenses have it."""
     out, share = light.copy(), np.float32(min(px, 1))
-    out[..., 0] += share * (np.roll(light[..., 0], 1, 1) - light[..., 0])
-    out[..., 2] += share * (np.roll(light[..., 2], -1, 1) - light[..., 2])
+    out[:, 1:, 0] += share * (light[:, :-1, 0] - light[:, 1:, 0])
+    out[:, :-1, 2] += share * (light[:, 1:, 2] - light[:, :-1, 2])
     return out
 
 

@@ -34,7 +34,7 @@ def draw(rng, plain=False):
 def ground_look(rng, place):
     """Colours and fields of the ground: {a, b (3,), mask, detail: names, amount, scales (3,) 1/m}."""
     a, b, mask, detail, amount = GROUNDS[place["ground"]]
-    light, tint = rng.uniform(.6, 1.4), rng.normal(1, .05, 3) if not place["tinted"] else rng.uniform(.3, 1.8, 3)
+    light, tint = rng.uniform(.6, 1.4), rng.normal(1, .05, 3) if not place["tinted"] else rng.uniform(.55, 1.45, 3)
     if place["kind"] == "studio":
         a = b = np.full(3, rng.choice([rng.uniform(.5, .9), rng.uniform(.02, .5)])) * (rng.uniform(.4, 1.3, 3) if rng.random() < .5 else 1)
         light, amount = 1, 0
@@ -51,6 +51,12 @@ class Site:
         away = self.root - self.eyes[0]
         self.away = away / max(np.linalg.norm(away), 1e-6)
         self.side, self.yaw = np.array([-self.away[1], self.away[0]]), np.arctan2(self.away[1], self.away[0]) - np.pi / 2
+
+    def seen_from(self, rng):
+        """The way (2,) from one of the lenses to the horse, and how far it is (m)."""
+        away = self.root - self.eyes[rng.integers(len(self.eyes))]
+        reach = np.linalg.norm(away)
+        return away / max(reach, 1e-6), reach
 
     def off_horses(self, at, radius):
         """Whether it is clear of where the horses are."""
@@ -83,7 +89,7 @@ def furnish(heap, board, rng, place, site):
     for name, make, share in (("walls", walls, dict(hall=1., yard=.6, anything=.4, paddock=.06, arena=.12).get(kind, .04)), ("fence", fence, dict(paddock=.95, arena=.45, track=.8, meadow=.3, beach=.05, hall=0.).get(kind, .25)),
                               ("boards", boards, dict(arena=.7, hall=.5).get(kind, .02)), ("jumps", jumps, dict(arena=.4, hall=.25, meadow=.06).get(kind, .03)), ("trees", trees, dict(hall=0., beach=.1, yard=.4, arena=.5).get(kind, .7)),
                               ("hedge", hedge, dict(hall=0., beach=0.).get(kind, .25)), ("houses", houses, dict(yard=.6, hall=0., beach=.1).get(kind, .2)), ("things", things, dict(beach=.2, snow=.3).get(kind, .55)),
-                              ("grass", grass, dict(meadow=.55, paddock=.4, track=.2, anything=.2).get(kind, 0.)), ("rail in front", rail_in_front, dict(hall=.04).get(kind, .09)), ("twigs in front", twigs_in_front, dict(hall=0., arena=.02).get(kind, .05))):
+                              ("grass", grass, dict(meadow=.55, paddock=.4, track=.2, anything=.2).get(kind, 0.)), ("rail in front", rail_in_front, dict(hall=.05).get(kind, .13)), ("twigs in front", twigs_in_front, dict(hall=0., arena=.02).get(kind, .09))):
         if rng.random() < share and make(heap, board, rng, place, site) is not False:
             there.append(name)
     return there
@@ -109,7 +115,7 @@ def walls(heap, board, rng, place, site):
         at = site.root + out * (reach + (rng.uniform(4, 15) if hall or reach > 3 else rng.uniform(1.8, 8)))
         board.add(solids.box([*at, high / 2], [60, .06, high / 2], yaw), colour)
         if rng.random() < .5:
-            heap.add(solids.box([*(at - .08 * out), rng.uniform(.3, .8)], [60, .03, rng.uniform(.1, .5)], yaw), paint_of(rng))
+            heap.add(solids.box([*(at - .08 * out), rng.uniform(.3, .8)], [60, .03, rng.uniform(.1, .5)], yaw), paint_of(rng, CREAM * .5))
         for _ in range(int(rng.integers(0, 5))):  # doors, windows, hatches
             x = rng.uniform(-18, 18)
             heap.add(solids.box([*(at - .1 * out + x * np.array([np.cos(yaw), np.sin(yaw)])), rng.uniform(1, high * .6)], [rng.uniform(.4, 1.4), .03, rng.uniform(.4, 1.1)], yaw), paint_of(rng, CREAM * .4))
@@ -155,11 +161,11 @@ def fence(heap, board, rng, place, site):
 
 
 def rail_in_front(heap, board, rng, place, site):
-    """A fence between the first lens and the horse."""
-    reach = np.linalg.norm(site.root - site.eyes[0])
+    """A fence between one of the lenses and the horse."""
+    away, reach = site.seen_from(rng)
     if reach < 4.5:
         return False
-    at, yaw = site.root - site.away * rng.uniform(2.2, min(reach - 2, 6)), site.yaw + rng.normal(0, .25)
+    at, yaw = site.root - away * rng.uniform(2.2, min(reach - 2, 6)), np.arctan2(away[1], away[0]) - np.pi / 2 + rng.normal(0, .25)
     along = np.array([np.cos(yaw), np.sin(yaw)]) * 12
     made = panels(rng, str(rng.choice(["post_and_rail", "white", "wire", "tubes"], p=[.4, .2, .25, .15])))
     fence_line(heap, site, rng, at - along, at + along, made, near=1.6)
@@ -230,7 +236,7 @@ def tree(heap, rng, at, high, leaf, conifer):
 
 def bush(heap, rng, middle, radii, colour, n, size):
     """A dark core in a cloud of leaves, lighter towards the top."""
-    heap.add(solids.ball(middle, np.asarray(radii) * .62), colour * .6, smooth=True)
+    heap.add(solids.ball(middle, np.asarray(radii) * .58), colour * .95, smooth=True)
     solid = solids.leaves(rng, middle, radii, n, size)
     up = np.clip((solid[0][:, 2:] - middle[2]) / radii[2], -1, 1)
     heap.add(solid, colour * (1.25 + .5 * up) * np.repeat(rng.uniform(.55, 1.6, (n, 1)), 3, 0))
@@ -310,12 +316,12 @@ def grass(heap, board, rng, place, site):
 
 
 def twigs_in_front(heap, board, rng, place, site):
-    """A bush or two that hides a part of the horse from the first lens."""
-    reach = np.linalg.norm(site.root - site.eyes[0])
-    if reach < 5:
-        return False
-    for _ in range(int(rng.integers(1, 3))):
-        at = site.root - site.away * rng.uniform(1.9, min(3.4, reach - 2.5)) + site.side * rng.choice([-1, 1]) * rng.uniform(.5, 1.6)
+    """Bushes that hide a part of the horse from one lens or another."""
+    for _ in range(int(rng.integers(1, 5))):
+        away, reach = site.seen_from(rng)
+        if reach < 5:
+            continue
+        at = site.root - away * rng.uniform(1.9, min(3.4, reach - 2.5)) + np.array([-away[1], away[0]]) * rng.choice([-1, 1]) * rng.uniform(.3, 1.6)
         if site.off_lenses(at, 1) and np.linalg.norm(site.paths - at, axis=1).min() > 1.4:
             high = rng.uniform(.35, .95)
             bush(heap, rng, np.array([*at, .45 * high]), np.array([rng.uniform(.25, .5), rng.uniform(.25, .5), .6 * high]), LEAF * rng.uniform(.6, 1.8), 150, .09)

@@ -155,7 +155,8 @@ class Renderer:
         for animal in self.animals[len(job["horses"]):]:
             animal.leave()
         place = job["place"]
-        paths = place.get("paths") or [animal.matrices[k, 0, :2, 3] for animal in self.animals[:len(job["horses"])] for k in range(len(job["frames"]))]
+        ends = [self.standard["names"].index(name) for name in ("spine.001", "head")]
+        paths = place.get("paths") or [animal.matrices[k, b, :2, 3] for animal in self.animals[:len(job["horses"])] for k in range(len(job["frames"])) for b in ends]
         self.place = dict(place, **self.stage.dress(np.random.default_rng(place["seed"]), place["eye"], place["root"], place.get("plain", False), place.get("eyes"), paths))
         self.cameras = cameras(job["camera"], len(job["frames"]))
         self.scene.render.fps = max(1, round(job.get("fps", 25)))
