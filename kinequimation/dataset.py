@@ -841,7 +841,7 @@ def _check_3d(camera, h):
     turn = np.abs(camera.R @ quat_to_matrix(h['rotation']) - quat_to_matrix(h['rotation_camera'])).max()
     return faults + ([f'rotation and rotation_camera differ by {np.degrees(turn):.2f} degrees'] if turn > 1e-3 else [])
 
-
+# %% ../nbs/11_dataset.ipynb #11-067
 def _check_mask(horse, h, size, shutter):
     "The mask against its size, its area and its box, which is that of the middle of the time that the shutter is open."
     rle = horse['segmentation']
