@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .detect import draw_pose, side_colour
 from .files import InputError, atomic_path
+from .overlay import Overlay, check_same_video, side_colour
 from .pose import PoseSequence
 from .video import frames, probe
 
@@ -34,15 +34,14 @@ class OverlayPlayer:
         video,               # the video's path
         pose2d: PoseSequence,# its keypoints, frame `image`
         width=480,           # px, of the pictures to show
+        trail=0,             # so many frames of the hooves' past
     ):
-        pose2d.require('image')
         info = probe(video)
-        if pose2d.image_size and tuple(pose2d.image_size) != tuple(info.size):
-            raise InputError(f'Expected poses for a picture of {info.size[0]}x{info.size[1]}, but they are for {pose2d.image_size[0]}x{pose2d.image_size[1]}. Is it the same video?')
+        check_same_video(pose2d, info.size)
         self.pose, self.fps, self.scale = pose2d, info.fps, min(1., width/info.size[0])
         size = tuple(int(round(s*self.scale)) for s in info.size)
         self._jpegs = [_jpeg(cv2.resize(image, size, interpolation=cv2.INTER_AREA)) for _, image in zip(range(pose2d.n_frames), frames(video))]
-        self._xy, self._scores = pose2d.xyz()*self.scale, pose2d.scores()
+        self._overlay = Overlay(pose2d, trail)
 
     def __len__(self): return len(self._jpegs)
 
@@ -50,7 +49,7 @@ class OverlayPlayer:
         "Picture `i` with its pose."
         i = _check_index(i, len(self))
         image = cv2.imdecode(np.frombuffer(self._jpegs[i], np.uint8), cv2.IMREAD_COLOR)
-        return draw_pose(image, self._xy[i], self._scores[i], self.pose.skeleton)[..., ::-1]
+        return self._overlay.draw(image, i)[..., ::-1]
 
 
 def _jpeg(image_bgr, quality=85): return cv2.imencode('.jpg', image_bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
