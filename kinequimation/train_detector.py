@@ -422,7 +422,7 @@ def add_rider(
     "Something like a rider: trunk, head, a leg over the flank, reins, a saddle cloth. The near leg lies over the horse."
     withers, loin, belly = points[5], points[2], points[HORSE68.index('chest')]
     scale = np.linalg.norm(points[0] - points[5])  # croup to withers: about a metre
-    if not np.isfinite(scale) or scale < 6: return
+    if not np.isfinite(scale) or scale < 6 or np.linalg.norm(withers - loin) < 1: return   # too small, or not in the picture
     forward = (withers - loin)/max(np.linalg.norm(withers - loin), 1e-6)
     up = np.array([forward[1], -forward[0]])
     up = up if up[1] < 0 else -up
