@@ -22,7 +22,7 @@ __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'H
            'Smoothing', 'Fps', 'ImageSize', 'LandmarkSet', 'Individual', 'Threads', 'DetectorFile', 'LifterFile',
            'Quiet', 'Camera', 'Minutes', 'Seed', 'sets', 'SetDir', 'RUNTIME', 'TRAINING', 'LIBRARIES', 'CHECKS',
            'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command', 'overlay_command',
-           'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'export_command',
+           'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'export_command', 'gait_command',
            'render_dataset_command', 'dataset_check_command', 'dataset_show_command', 'train_detector_command',
            'train_lifter_command', 'What', 'evaluate_command', 'examine', 'doctor_command', 'main']
 
@@ -285,6 +285,15 @@ def export_command(pose: Annotated[Path, typer.Argument(metavar='POSE', help='Po
     _report([export(pose, _target(out, Path(out).suffix.lower(), pose))])
 
 # %% ../nbs/81_cli.ipynb #81-029
+@app.command(rich_help_panel=STAGE, name='gait')
+@one_line
+def gait_command(source: Annotated[Path, typer.Argument(metavar='POSE3D.nc', help='What refine wrote, or markers of a horse on a treadmill (.csv).', show_default=False)],
+        out: Annotated[Path, _out('FILE.html')] = Path('gait.html')):
+    "How it moves: pose3d.nc -> a page with footfalls, angles and a stride table, and CSV files."
+    from kinequimation.gait_report import write_report
+    _report(write_report(source, _target(out, '.html', source)), f'Open {out} in a browser.')
+
+# %% ../nbs/81_cli.ipynb #81-031
 Minutes = Annotated[Optional[float], typer.Option(min=0, metavar='M', help='Budget: minutes.', show_default=False)]
 Seed = Annotated[int, typer.Option(metavar='N', help='Of all that is drawn by chance.')]
 
@@ -293,7 +302,7 @@ def _talk_on_stderr():
     from contextlib import redirect_stdout
     return redirect_stdout(sys.stderr)
 
-# %% ../nbs/81_cli.ipynb #81-030
+# %% ../nbs/81_cli.ipynb #81-032
 @app.command(rich_help_panel=TRAIN, name='render-dataset')
 @one_line
 def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures; whole clips of 8.')] = 400,
@@ -310,7 +319,7 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
     if benchmark: _table('What a picture costs', [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
     else: _report([path/'annotations'/'train.json', path/'annotations'/'val.json'], f'Look at it: kinequimation dataset show {out}')
 
-# %% ../nbs/81_cli.ipynb #81-032
+# %% ../nbs/81_cli.ipynb #81-034
 sets = typer.Typer(no_args_is_help=True, context_settings=dict(help_option_names=['-h', '--help']), help='Look at a rendered set, or ask whether it is sound.')
 app.add_typer(sets, name='dataset', rich_help_panel=TRAIN)
 SetDir = Annotated[Path, typer.Argument(metavar='DIR', help='What render-dataset wrote.', show_default=False)]
@@ -342,7 +351,7 @@ def dataset_show_command(data: SetDir, out: Annotated[Path, _out('IMAGE')] = Pat
     with atomic_path(out) as partial: cv2.imwrite(str(partial), sheet)
     _report([out])
 
-# %% ../nbs/81_cli.ipynb #81-033
+# %% ../nbs/81_cli.ipynb #81-035
 @app.command(rich_help_panel=TRAIN, name='train-detector')
 @one_line
 def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
@@ -361,7 +370,7 @@ def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='D
         written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
     _report(written)
 
-# %% ../nbs/81_cli.ipynb #81-034
+# %% ../nbs/81_cli.ipynb #81-036
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
 def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
@@ -377,7 +386,7 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
     _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
 
-# %% ../nbs/81_cli.ipynb #81-035
+# %% ../nbs/81_cli.ipynb #81-037
 class What(str, Enum):
     "What is measured."
     two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; all = 'all'
@@ -399,7 +408,7 @@ def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='
         given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
         if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
 
-# %% ../nbs/81_cli.ipynb #81-036
+# %% ../nbs/81_cli.ipynb #81-038
 def _table(title, rows):
     "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
     from rich.console import Console
@@ -411,13 +420,13 @@ def _table(title, rows):
     print(title, flush=True)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
-# %% ../nbs/81_cli.ipynb #81-038
+# %% ../nbs/81_cli.ipynb #81-040
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 # what Blender's wheel wants of the system, with the Debian package each is in
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
 
-# %% ../nbs/81_cli.ipynb #81-039
+# %% ../nbs/81_cli.ipynb #81-041
 def _check_python():
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11): return True, f'Python {version}', ''
@@ -449,7 +458,7 @@ def _check_libraries():
     if absent: return False, f'shared libraries that Blender needs: {len(absent)} missing', 'sudo apt-get install ' + ' '.join(absent)
     return True, f'{len(LIBRARIES)} shared libraries for Blender', ''
 
-# %% ../nbs/81_cli.ipynb #81-040
+# %% ../nbs/81_cli.ipynb #81-042
 def _check_blender():
     from importlib.metadata import PackageNotFoundError, version
     from kinequimation.blender import require_blender
@@ -476,7 +485,7 @@ def _check_training():
     if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
-# %% ../nbs/81_cli.ipynb #81-041
+# %% ../nbs/81_cli.ipynb #81-043
 CHECKS = (_check_python, _check_packages, _check_weights, _check_libraries, _check_blender, _check_disk, _check_write, _check_training)
 
 def examine() -> list:
@@ -486,7 +495,7 @@ def examine() -> list:
         except Exception as e: return False, f'{check.__name__[7:]}: {type(e).__name__}: {" ".join(str(e).split())}', 'install kinequimation again'
     return [run(check) for check in CHECKS]
 
-# %% ../nbs/81_cli.ipynb #81-042
+# %% ../nbs/81_cli.ipynb #81-044
 @app.command(rich_help_panel=HELP, name='doctor')
 @one_line
 def doctor_command():
@@ -499,7 +508,7 @@ def doctor_command():
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
 
-# %% ../nbs/81_cli.ipynb #81-044
+# %% ../nbs/81_cli.ipynb #81-046
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -514,7 +523,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-045
+# %% ../nbs/81_cli.ipynb #81-047
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]
