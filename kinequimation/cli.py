@@ -309,15 +309,18 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
         seed: Seed = 0, workers: Annotated[int, typer.Option(min=1, metavar='N', help='Blender processes, one a core.')] = max(1, os.cpu_count() or 1),
         size: Annotated[int, typer.Option(min=32, metavar='PIXELS', help='Width and height of a picture.')] = 256, samples: Annotated[int, typer.Option(min=1, metavar='N', help='Rays a pixel.')] = 4,
         scheduler: Annotated[Optional[str], typer.Option(metavar='TCP', help='A Dask scheduler, such as tcp://host:8786: its workers render, into the same folder on a shared disk.', show_default=False)] = None,
-        benchmark: Annotated[bool, typer.Option('--benchmark', metavar=' ', help='Write nothing; measure what pictures cost here, beside an empty scene.')] = False, quiet: Quiet = False):
+        benchmark: Annotated[bool, typer.Option('--benchmark', metavar=' ', help='Write nothing; measure what pictures cost here, beside an empty scene.')] = False,
+        json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put what --benchmark measured into this file, beside the tables that it holds.', show_default=False)] = None, quiet: Quiet = False):
     "Render labelled pictures of horses: nothing in -> a COCO Keypoints folder. Goes on where it was stopped."
     from kinequimation.render import benchmark_render, render_dataset
     with Bars(quiet, rate=True) as bars:
         show = lambda done, total: bars('Rendering', done, total)
         if benchmark: numbers = benchmark_render(n, workers, (size, size), seed, show)
         else: path = render_dataset(out, n, seed, workers, (size, size), samples, scheduler, show)
-    if benchmark: _table('What a picture costs', [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
-    else: _report([path/'annotations'/'train.json', path/'annotations'/'val.json'], f'Look at it: kinequimation dataset show {out}')
+    if not benchmark: return _report([path/'annotations'/'train.json', path/'annotations'/'val.json'], f'Look at it: kinequimation dataset show {out}')
+    from kinequimation.evaluate import TITLES, write_benchmarks
+    _table(TITLES['render'], [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
+    if json_file: _report([write_benchmarks(json_file, 'render', [numbers], f'kinequimation render-dataset --benchmark -n {n} --size {size} --workers {workers}')])
 
 # %% ../nbs/81_cli.ipynb #81-034
 sets = typer.Typer(no_args_is_help=True, context_settings=dict(help_option_names=['-h', '--help']), help='Look at a rendered set, or ask whether it is sound.')

@@ -190,6 +190,7 @@ def _row_blender(clip, measure, progress, **first):
 # %% ../nbs/80a_evaluate.ipynb #80-023
 EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget}
 TITLES = {'2d': '2D: share of keypoints within 5 and 10 % of the longer side of the horse', '3d': '3D: millimetres at 1.60 m at the withers', 'retarget': "Blender: between the rig's DEF bones and the clip, millimetres",
+          'render': 'Rendering: what a labelled frame costs beside an empty picture of the same size and settings',
           'gait': 'The generated horse beside a real one on a treadmill: real : generated. Touch-downs of LF, RH, RF (LH = 0), travel in cm'}
 
 def markdown_table(
