@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from blender_side import BLENDER, SKELETON
 
-from kinequimation import horses
-
 SCRIPT = """import json, sys, bpy
 sys.path.insert(0, {blender!r})
 import numpy as np
@@ -126,8 +124,3 @@ def test_dirt_and_hair_change_what_they_name(coats):
 
 def test_unknown_words_are_refused(coats):
     assert coats["error"].startswith("Expected the look's coat to be one of bay, dark_bay") and "'zebra'" in coats["error"]
-
-
-def test_the_library_draws_among_the_same_words(coats):
-    for words in ("COATS", "PATTERNS", "FACES"):
-        assert list(getattr(horses, words)) == coats[words]
