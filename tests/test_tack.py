@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What horses wear lies on their skin, and whoever rides them sits on it, at every gait, on every size of horse."""
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from blender_side import BLENDER, SKELETON
 
 from kinequimation import gait, horses
+from kinequimation.files import assets_dir
+
+BLENDER = Path(__file__).resolve().parents[1] / "blender"
+SKELETON = assets_dir() / "skeletons/horse.json"
 
 COLOURS = dict(pad=[.7, .7, .7], trim=[.3, 0, 0], cover=[0, 0, .2], legs=[.7, .7, .7], rope=[.1, .2, .5], leather=[.04, .02, .01], halter=[.3, 0, 0])
 PERSON = dict(jacket=[0, 0, .2], sleeves=[0, 0, .2], trousers=[.6, .6, .5], boots=[.01, .01, .01], face=[.5, .3, .2], hat=[.01, .01, .01], hair=[.1, 0, 0])
@@ -20,6 +27,15 @@ def ridden(seat, saddle, pad, size=1.):
 SEATS = [ridden("dressage", "dressage", "square"), ridden("hunt", "english", "shaped"), ridden("two_point", "english", "square"), ridden("jockey", "racing", "shaped"),
          ridden("western", "western", "western"), ridden("bareback", None, None)]
 WORN = dict(headgear="halter", cover="rug", surcingle=True, legs=dict(kind="bells", which=[1, 1, 1, 1]), mask=True, rope=True, colours=COLOURS, handler=dict(size=1., colours=PERSON))
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory):
+    """`child(script, *args)` runs a script in Blender's Python and gives the finished process."""
+    def run(script, *args):
+        env = dict(os.environ, BLENDER_USER_RESOURCES=str(tmp_path_factory.getbasetemp() / "blender_user"), OMP_WAIT_POLICY="PASSIVE")
+        return subprocess.run([sys.executable, str(script), *map(str, args)], env=env, capture_output=True, text=True, timeout=300)
+    return run
 
 
 @pytest.fixture(scope="module")
