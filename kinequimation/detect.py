@@ -406,8 +406,8 @@ def _inside(a, b):
 def _distinct(horses, iou=.35, inside=.65):
     "Each horse once, the surest view of it; no box about two."
     same = lambda a, b: box_iou(a.box, b.box) > iou or max(_inside(a.box, b.box), _inside(b.box, a.box)) > inside
-    parts = lambda h: [p for p in horses if p is not h and _inside(p.box, h.box) > .35 and np.prod(p.box[2:] - p.box[:2]) < .85*np.prod(h.box[2:] - h.box[:2])]
-    mixed = lambda h: any(box_iou(a.box, b.box) < .1 for i, a in enumerate(parts(h)) for b in parts(h)[:i])
+    parts = lambda h: [p for p in horses if p.presence > h.presence and _inside(p.box, h.box) > .35 and np.prod(p.box[2:] - p.box[:2]) < .85*np.prod(h.box[2:] - h.box[:2])]
+    mixed = lambda h: inside <= 1 and any(box_iou(a.box, b.box) < .1 for i, a in enumerate(parts(h)) for b in parts(h)[:i])
     kept = []
     for horse in sorted((h for h in horses if not mixed(h)), key=lambda h: -h.presence):
         if not any(same(horse, k) for k in kept): kept.append(horse)
@@ -425,6 +425,7 @@ def _coat(image, points, skeleton):
 # %% ../nbs/20_detect.ipynb #20-048
 _STAY = .8         # a horse that is followed may be this much less sure than one that is found
 _LOOK_AROUND = 100 # frames: so often the rest of the picture is looked at for other horses
+_LOOK_AGAIN = 8    # and so often where the one that is followed doesn't convince
 
 class Follower:
     "One horse through a film: give it the pictures in order."
@@ -434,7 +435,7 @@ class Follower:
     ):
         self.detector, self.box = detector, None if bbox_xyxy is None else np.asarray(bbox_xyxy, float)
         self.horse, self.others, self.met = None, [], []   # ours when last seen; the others at the last look; the most that were seen at once
-        self.speed, self.lost, self.n, self.looked = np.zeros(2), 0, -1, 0
+        self.speed, self.lost, self.n, self.looked = np.zeros(2), 0, -1, -_LOOK_AROUND
 
     def step(self,
         image_bgr,   # (h, w, 3) uint8
@@ -445,8 +446,17 @@ class Follower:
         if horse is None:
             self.lost, self.box = self.lost + 1, None
             return None
+        doubtful = horse.presence < .5*(1 + self.detector.threshold)   # half a horse, perhaps: the other half may have come in
+        if self.n - self.looked >= (_LOOK_AGAIN if doubtful else _LOOK_AROUND): horse = self._look_around(image_bgr, horse)
         self._move(horse)
-        if self.n - self.looked >= _LOOK_AROUND: self._look(self.detector.find_all(image_bgr, (1., 1.6)))
+        return horse
+
+    def _look_around(self, image, horse):
+        "Our horse as a look at the whole picture shows it, if that is surer; and the others."
+        seen = self.detector.find_all(image, (1., 1.6))
+        whole = [h for h in seen if h.presence > horse.presence + .05 and max(_inside(horse.box, h.box), _inside(h.box, horse.box)) > .65]
+        horse = max([horse] + whole, key=lambda h: h.presence)
+        self._look(seen, horse)
         return horse
 
     def _stay(self, image):

@@ -1,12 +1,13 @@
 "The detector as it ships: what it says about pictures with and without a horse, and about bad input."
 import json
+import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import Detector, crop, crop_matrix, draw_pose, overlay_video, presence
+from kinequimation.detect import Detector, box_iou, calibrate, crop, crop_matrix, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
@@ -181,3 +182,106 @@ def test_finds_the_horse_in_a_film_of_1878(detector):
     if not clip.exists(): pytest.skip(f'NO REAL DATA: {clip} is absent, so the film of 1878 is not tested')
     answers = [detector.predict(f) for i, f in enumerate(frames(clip)) if i < 36 and i % 6 == 0]
     assert np.mean([np.isfinite(p).all() for p, _ in answers]) >= .8
+
+
+# films made of the demo: comings and goings
+
+def demo_frames(n=75): return [f for i, f in enumerate(frames(DEMO)) if i < n]
+
+def meadow():
+    "The demo's place without its horse, blurred."
+    return cv2.GaussianBlur(np.repeat(demo_frames(1)[0][:, :40], 12, axis=1), (0, 0), 9)
+
+def held_out(n): return [f[:, ::-1] for i, f in enumerate(frames(assets_dir()/'clips'/'heldout.mp4')) if i < n]
+
+def seen(pose): return (pose.scores() > 0).any(1)
+
+def middles(pose):
+    "(T,) px, x of the horse's middle."
+    return np.array([np.median(p[s > .3], axis=0)[0] if (s > .3).any() else np.nan for p, s in zip(pose.xyz(), pose.scores())])
+
+
+def test_a_horse_that_comes_late_and_one_that_comes_back(detector, tmp_path):
+    demo, empty = demo_frames(12), meadow()
+    pose = detector.predict_video(write(tmp_path/'back.mp4', [empty]*3 + demo[:5] + [empty]*3 + demo[5:9]))
+    assert seen(pose).tolist() == [False]*3 + [True]*5 + [False]*3 + [True]*4
+
+
+def test_of_two_horses_the_chosen_one_is_followed_and_the_other_told(detector, tmp_path):
+    clip = write(tmp_path/'pair.mp4', [np.hstack([a, b]) for a, b in zip(demo_frames(6), held_out(6))])
+    w = probe(DEMO).size[0]
+    right, left = detector.predict_video(clip), detector.predict_video(clip, bbox_xyxy=(110, 75, 410, 258))
+    assert (middles(right) > w).all() and (middles(left) < w).all()    # the largest; the one in the box
+    assert [h['bbox_xyxy'][0] > w for h in other_horses(right) + other_horses(left)] == [False, True]
+
+
+def test_a_horse_that_leaves_is_not_mistaken_for_the_one_that_stays(detector, tmp_path):
+    clip = write(tmp_path/'leave.mp4', [np.hstack([a, b]) for a, b in zip(demo_frames(3) + [meadow()]*4, held_out(7))])
+    pose = detector.predict_video(clip, bbox_xyxy=(110, 75, 410, 258))
+    assert seen(pose).tolist() == [True]*3 + [False]*4
+
+
+def test_a_single_horse_is_not_told_twice(detector):
+    assert len(detector.find_all(demo_frames(1)[0])) == 1
+
+
+def test_a_small_horse_in_a_large_film(detector, tmp_path):
+    small = [cv2.resize(f, None, fx=.3, fy=.3, interpolation=cv2.INTER_AREA) for f in demo_frames(3)]
+    film = [cv2.resize(meadow(), (1280, 720)) for _ in small]
+    for big, f in zip(film, small): big[500:500 + f.shape[0], 900:900 + f.shape[1]] = f
+    x = middles(detector.predict_video(write(tmp_path/'small.mp4', film)))
+    assert ((x > 920) & (x < 1030)).all()
+
+
+@pytest.mark.parametrize('size,n', [((271, 481), 2), ((433, 241), 2), ((480, 270), 1)])
+def test_upright_odd_and_single_pictures(detector, tmp_path, size, n):
+    film = [cv2.copyMakeBorder(cv2.resize(f, (size[0], size[0]*9//16)), size[1] - size[0]*9//16, 0, 0, 0, cv2.BORDER_REPLICATE) if size[1] > size[0] else cv2.resize(f, size) for f in demo_frames(n)]
+    clip = write(tmp_path/'clip.mp4', film)
+    pose = detector.predict_video(clip)
+    assert pose.n_frames == n and seen(pose).all()
+    assert probe(overlay_video(clip, pose, tmp_path/'over.mp4')).size == probe(clip).size
+
+
+def test_a_quick_look_is_nearly_the_same(detector, tmp_path):
+    clip = write(tmp_path/'clip.mp4', demo_frames(9))
+    slow, quick = detector.predict_video(clip), detector.predict_video(clip, stride=4, half=True)
+    assert quick.n_frames == 9 and quick.image_size == slow.image_size
+    sure = slow.scores() > .6
+    assert np.median(np.linalg.norm(slow.xyz() - quick.xyz(), axis=-1)[sure]) < 6
+    assert quick.scores()[1].max() <= .5 + 1e-6     # nobody looked there
+    assert quick.log[-1]['stride'] == 4
+    with pytest.raises(InputError, match='Expected a stride of 1 or more'): detector.predict_video(clip, stride=0)
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt, RuntimeError])
+def test_threads_end_when_the_work_is_stopped(detector, tmp_path, error):
+    clip = write(tmp_path/'clip.mp4', demo_frames(20))
+    pose = PoseSequence.from_arrays(np.full((20, 68, 2), 100.), fps=25, image_size=probe(clip).size)
+    def stop(done, total):
+        if done == 2: raise error
+    with pytest.raises(error): detector.predict_video(clip, progress=stop)
+    with pytest.raises(error): overlay_video(clip, pose, tmp_path/'over.mp4', progress=stop)
+    assert not [t.name for t in threading.enumerate() if t.name == 'ahead']
+    assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']
+
+
+def test_scores_are_calibrated_by_the_table_in_the_file(tmp_path, detector):
+    table = dict(score=[0., 1.], sure=[0., .5])
+    halved = Detector(edited(tmp_path, calibration=table), threads=1)
+    image = demo_frames(1)[0]
+    (a, s), (b, t) = detector.predict(image), halved.predict(image)
+    assert np.allclose(t, s/2, atol=1e-6) and np.allclose(a, b)   # found all the same: presence is asked of the network's own scores
+    with pytest.raises(InputError, match='Expected a calibration with rising scores'): Detector(edited(tmp_path, calibration=dict(score=[1, 0], sure=[0, 1])))
+
+
+def test_calibration_of_an_honest_network_changes_little():
+    rng = np.random.default_rng(3)
+    said = rng.random((200, 68))
+    table = fit_calibration(said, np.where(rng.random(said.shape) < said, 0., 1.))
+    assert np.abs(calibrate(said, table) - said).max() < .09
+    assert (np.diff(calibrate(np.linspace(0, 1, 50), table)) >= 0).all()
+
+
+def test_speed_is_told_beside_the_network_alone(detector, tmp_path):
+    row = measure_speed(detector, write(tmp_path/'clip.mp4', demo_frames(4)))
+    assert row['frames'] == 4 and row['windows'] >= 8 and 0 < row['network_s'] <= row['seconds']
