@@ -258,7 +258,7 @@ def strides(
         row = dict(start_s=float(start), end_s=float(end), hz=1/(end - start), **_way(k, start, end))
         for limb in LEGS:
             near = [r for r in foot if r['limb'] == limb and start - 1e-6 <= r['touch_down_s'] < end - 1e-6]
-            row |= {f'duty_{limb}': _mean([r['duty'] for r in near]), f'phase_{limb}': near[0]['phase'] if len(near) == 1 else np.nan}
+            row |= {f'duty_{limb}': _mean([r['stance_s'] for r in near])/(end - start), f'phase_{limb}': near[0]['phase'] if len(near) == 1 else np.nan}
         row |= dict(suspension=_suspension(down_up, start, end))
         rows.append(row | dict(gait=classify(*_features([row]), row['speed_mps'], k.height)))
     return rows

@@ -23,7 +23,7 @@ from .real_horse import BODY, read_markers
 # %% ../nbs/62_gait_report.ipynb #62-005
 _LIMB = dict(LH='left hind', LF='left fore', RH='right hind', RF='right fore')
 _WORDS = dict(stand='Stand', walk='Walk', trot='Trot', canter_left='Canter, left lead', canter_right='Canter, right lead', gallop_left='Gallop, left lead', gallop_right='Gallop, right lead', other='Another gait')
-_n = lambda x, digits=2, unit='': f'{x:.{digits}f}{unit}' if x is not None and np.isfinite(x) else '–'
+_n = lambda x, digits=2, unit='': f'{round(float(x), digits) + 0.:.{digits}f}{unit}' if x is not None and np.isfinite(x) else '–'
 
 def _text(x, y, words, kind='', anchor='start'): return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{escape(str(words))}</text>'
 def _line(x1, y1, x2, y2, kind='grid'): return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
@@ -35,7 +35,7 @@ def _ticks(low, high, n=5):
     "About n round numbers between two."
     step = max(high - low, 1e-9)/n
     step = min((m*10**np.floor(np.log10(step)) for m in (1, 2, 5, 10)), key=lambda s: abs(s - step))
-    return np.arange(np.ceil(low/step - 1e-9), np.floor(high/step + 1e-9) + 1)*step
+    return np.arange(np.ceil(low/step - 1e-9), np.floor(high/step + 1e-9) + 1)*step + 0.  # no minus before 0
 
 # %% ../nbs/62_gait_report.ipynb #62-006
 def footfall_diagram(
@@ -77,10 +77,10 @@ def _spells(a):
 # %% ../nbs/62_gait_report.ipynb #62-009
 def _panel(title, x, y, w, h, low, high, unit, inner, at_ticks=None):
     "The frame of a small diagram over 0..100 % of the stride; `inner(X, Y)` draws into it."
-    X, Y = (lambda u: x + 38 + (w - 46)*np.asarray(u)), (lambda v: y + 22 + (h - 44)*(high - np.asarray(v))/max(high - low, 1e-9))
+    X, Y = (lambda u: x + 38 + (w - 60)*np.asarray(u)), (lambda v: y + 22 + (h - 44)*(high - np.asarray(v))/max(high - low, 1e-9))
     out = [_text(x + 38, y + 13, title, 'head')]
     for v in _ticks(low, high, 4): out += [_line(X(0), Y(v), X(1), Y(v)), _text(x + 33, float(Y(v)) + 4, f'{v:g}', 'small', 'end')]
-    out += [_text(float(X(u)), y + h - 6, f'{100*u:.0f}' + (' %' if u == 1 else ''), 'small', 'middle') for u in (0, .5, 1)] + [_text(x + w - 8, y + 13, unit, 'small', 'end')]
+    out += [_text(float(X(u)), y + h - 6, f'{100*u:.0f}' + (' %' if u == 1 else ''), 'small', 'middle') for u in (0, .5, 1)] + [_text(x + w - 22, y + 13, unit, 'small', 'end')]
     return out + inner(X, Y)
 
 def angle_diagram(
@@ -88,7 +88,7 @@ def angle_diagram(
 ) -> str:  # SVG, or '' where no angle is known
     "Eight joints over the stride of their limb: mean and standard deviation, left and right; a tick where the limb leaves the ground."
     if not a.angles: return ''
-    w, h, u, out = 222, 158, np.linspace(0, 1, 101), []
+    w, h, u, out = 226, 172, np.linspace(0, 1, 101), []
     for n, joint in enumerate(JOINTS):
         both = {s: a.angles[f'{joint}.{s[0].upper()}'] for s in ('left', 'right') if f'{joint}.{s[0].upper()}' in a.angles}
         if not both: continue
@@ -96,7 +96,7 @@ def angle_diagram(
         def inner(X, Y, both=both, low=low):
             drawn = [_band(X(u), Y(c['mean'] - c['sd']), Y(c['mean'] + c['sd']), s) for s, c in both.items()] + [_path(X(u), Y(c['mean']), s) for s, c in both.items()]
             return drawn + [_line(X(c['stance']), float(Y(low)) + 6, X(c['stance']), float(Y(low)) - 8, f'off {s}') for s, c in both.items() if np.isfinite(c['stance'])]
-        out += _panel(joint.replace('_', ' ').capitalize(), (n % 4)*w, (n//4)*h, w, h, low - 3, high + 3, 'degrees', inner)
+        out += _panel(joint.replace('_', ' ').capitalize(), (n % 4)*w, (n//4)*h, w, h - 10, low - 3, high + 3, 'degrees', inner)
     return _svg(4*w, 2*h, out, 'Joint angles over the stride, left and right')
 
 def height_diagram(
@@ -104,7 +104,7 @@ def height_diagram(
 ) -> str:  # SVG, or '' where no stride is whole
     "Heights of head, withers and sacrum over the stride of the left hind: every stride and their mean."
     if not a.strides or not any(len(c) for c in a.heights.values()): return ''
-    w, h, u, out = 296, 176, np.linspace(0, 1, 101), []
+    w, h, u, out = 302, 176, np.linspace(0, 1, 101), []
     most = 100*max(np.abs(c).max() for c in a.heights.values() if len(c))
     for n, of in enumerate(('head', 'withers', 'sacrum')):
         c = 100*a.heights[of][:60]
@@ -117,14 +117,14 @@ _CSS = '''
 :root{--paper:#fcfcfa;--ink:#1c2024;--soft:#667079;--rule:#dfe3e6;--card:#f2f4f4;--left:#0072b2;--right:#c4520a;--left2:#56b4e9;--right2:#e69f00}
 @media(prefers-color-scheme:dark){:root{--paper:#15181b;--ink:#e8eaec;--soft:#98a2ab;--rule:#30363c;--card:#1e2327;--left:#4da3e0;--right:#f0803c;--left2:#8fd0f5;--right2:#f5bf4f}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:940px;margin:0 auto;padding:28px 20px 48px}h1{font-size:30px;margin:0 0 2px;letter-spacing:-.01em}h2{font-size:18px;margin:34px 0 4px}p{margin:4px 0 10px;max-width:74ch}.soft,figcaption{color:var(--soft)}
-.cards{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0 8px}.cards div{background:var(--card);border-radius:8px;padding:9px 14px;min-width:112px}.cards b{display:block;font-size:20px;font-weight:600;font-variant-numeric:tabular-nums}.cards span{color:var(--soft);font-size:12.5px}
+main{max-width:980px;margin:0 auto;padding:28px 20px 48px}h1{font-size:30px;margin:0 0 2px;letter-spacing:-.01em}h2{font-size:18px;margin:34px 0 4px}p{margin:4px 0 10px;max-width:74ch}.soft,figcaption{color:var(--soft)}
+.cards{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0 8px}.cards div{background:var(--card);border-radius:8px;padding:9px 12px;flex:1 1 104px}.cards b{display:block;font-size:20px;font-weight:600;font-variant-numeric:tabular-nums}.cards span{color:var(--soft);font-size:12.5px}
 figure{margin:8px 0;overflow-x:auto}svg{display:block}figure.fit svg{width:100%;height:auto;min-width:640px}figcaption{font-size:13px;max-width:84ch;position:sticky;left:0}
 svg text{fill:var(--ink);font:12.5px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}svg .small{fill:var(--soft);font-size:11px}svg .head{font-weight:600}
 .grid{stroke:var(--rule);stroke-width:1}.LH{fill:var(--left)}.LF{fill:var(--left2)}.RH{fill:var(--right)}.RF{fill:var(--right2)}.spell,.band.sure{fill:var(--soft);opacity:.17}
 path{fill:none;stroke-width:2;stroke-linejoin:round}path.left{stroke:var(--left)}path.right{stroke:var(--right)}path.band{stroke:none}.band.left{fill:var(--left);opacity:.17}.band.right{fill:var(--right);opacity:.17}
 .one{stroke:var(--soft);stroke-width:1;opacity:.35}.mean{stroke:var(--ink)}.off{stroke-width:2.5}.off.left{stroke:var(--left)}.off.right{stroke:var(--right)}
-.box{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13.5px;white-space:nowrap}th,td{padding:3px 11px 3px 0;text-align:right;border-bottom:1px solid var(--rule)}th{font-weight:600;color:var(--soft);text-align:right}th:first-child,td:first-child,td.word,th.word{text-align:left}tr.mean td{font-weight:600}
+.box{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;white-space:nowrap}th,td{padding:3px 8px 3px 0;text-align:right;border-bottom:1px solid var(--rule)}th{font-weight:600;color:var(--soft);text-align:right}th:first-child,td:first-child,td.word,th.word{text-align:left}tr.mean td{font-weight:600}
 .key i{display:inline-block;width:12px;height:12px;border-radius:3px;margin:0 5px 0 12px;vertical-align:-1px}li{margin:3px 0;max-width:80ch}@media print{body{background:#fff}main{max-width:none}}
 '''
 
@@ -139,7 +139,7 @@ _MOST = 200  # rows of the stride table on the page; the CSV has all
 
 def _stride_table(a):
     "A row a stride, their median below."
-    head = ('start', 'gait', 'strides/s', 'length', 'speed', 'suspension', *(f'duty {l}' for l in LEGS), *(f'{l} lands' for l in LEGS[1:]))
+    head = ('start', 'gait', 'strides/s', 'length', 'speed', 'susp.', *(f'duty {l}' for l in LEGS), *(f'{l} at' for l in LEGS[1:]))
     row = lambda r: (_n(r['hz']), _n(r['length_m'], 2, ' m'), _n(r['speed_mps'], 2, ' m/s'), _n(100*r['suspension'], 0, ' %'), *(_n(r[f'duty_{l}']) for l in LEGS), *(_n(r[f'phase_{l}']) for l in LEGS[1:]))
     s = a.summary
     last = ('median', _WORDS[a.gait], *row(dict(s, hz=s['stride_hz'], length_m=s['stride_length_m'])))
@@ -192,9 +192,9 @@ def report_html(
              f'<h2>Footfalls</h2><figure>{footfall_diagram(a)}<figcaption>A bar: the hoof stands. Grey behind it: how probable that is.</figcaption></figure>']
     if heights: parts.append(f'<h2>Heights over the stride</h2><figure class="fit">{heights}<figcaption>From one touch-down of the left hind to its next, less the mean. Thin: each stride.</figcaption></figure>')
     if angles: parts.append(f'<h2>Joint angles over the stride</h2>{key}<figure class="fit">{angles}<figcaption>From touch-down to touch-down of the limb, on the side to which the joint flexes: down is more bent. Band: one standard deviation over the strides. Tick: the hoof leaves the ground.</figcaption></figure>')
-    if a.strides: parts += [f'<h2>Left against right</h2>{_symmetry_part(a)}', f'<h2>Strides</h2>{_stride_table(a)}<p class="soft">Duty: share of the stride in which the hoof stands. Lands: share of the left hind’s stride that has gone when the hoof lands. Froude number {_n(s["froude"])}.</p>']
-    steps = ' → '.join(escape(', '.join([str(d.get('step', '?'))] + [f'{k} {v}' for k, v in d.items() if k in ('smoothing', 'camera', 'withers_height_m')])) for d in log if isinstance(d, dict))
-    parts.append(f'<h2>What to trust</h2>{_trust(a, markers)}<h2>Data</h2><p class="soft">{escape(a.track.name)}, {len(a.track)} frames.' + (f' Made by: {steps}.' if steps else '') + f' KinEquiMation {__version__}.</p>')
+    if a.strides: parts += [f'<h2>Left against right</h2>{_symmetry_part(a)}', f'<h2>Strides</h2>{_stride_table(a)}<p class="soft">Susp., suspension: share of the stride without a hoof on the ground. Duty: share of the stride in which the hoof stands. At: share of the left hind’s stride that has gone when the hoof lands. Froude number {_n(s["froude"])}.</p>']
+    steps = ' → '.join(escape(', '.join([str(d.get('step', '?'))] + [f'{k} {v:.4g}' if isinstance(v, float) else f'{k} {v}' for k, v in d.items() if k in ('smoothing', 'camera', 'withers_height_m')])) for d in log if isinstance(d, dict))
+    parts.append(f'<h2>What to trust</h2>{_trust(a, markers)}<h2>Data</h2><p class="soft">{escape(name)}, {len(a.track)} frames.' + (f' Made by: {steps}.' if steps else '') + f' KinEquiMation {__version__}.</p>')
     return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark"><title>{escape(name)}: {_WORDS[a.gait].lower()}</title><style>{_CSS}</style></head><body><main>{"".join(parts)}</main></body></html>\n'
 
 # %% ../nbs/62_gait_report.ipynb #62-018
