@@ -92,7 +92,7 @@ def joint_angles(
     at = lambda n: xyz[:, list(names).index(n)]
     if any(f'{p}.L' not in names for p in ('thigh', 'upper_arm')) or not {'spine.001', 'spine.002'} <= set(names): return {}
     left = (at('thigh.L') - at('thigh.R') + at('upper_arm.L') - at('upper_arm.R'))
-    left = left/np.linalg.norm(left, axis=1, keepdims=True)
+    left = left/np.maximum(np.linalg.norm(left, axis=1, keepdims=True), 1e-9)
     out = {}
     for joint, ((a, b, c), forward) in JOINTS.items():
         for side in 'LR':
