@@ -209,26 +209,38 @@ def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'
     from kinequimation.pipeline import animate
     with Bars(quiet) as bars:
         paths = animate(video, out, withers_height, fov, _box(bbox), smoothing, camera.value, not no_blender, detector, lifter, threads, bars)
+    if others := _others(paths['pose2d.nc']): _say(others)
     scene = paths.get('scene.blend')
     _report(paths.values(), f'Look at {paths["overlay.mp4"]} first' + (f', then open {scene} in Blender and press Space.' if scene else '.'))
 
 # %% ../nbs/81_cli.ipynb #81-020
+def _others(pose2d):
+    "One line about horses that were seen and not followed, and how to follow one of them; '' if there were none."
+    from kinequimation.detect import other_horses
+    from kinequimation.pipeline import read_pose
+    others = other_horses(read_pose(pose2d))
+    if not others: return ''
+    boxes = ' or '.join(','.join(map(str, h['bbox_xyxy'])) for h in others)
+    return f'{len(others)} other horse{"s" if len(others) > 1 else ""} in frame {others[0]["frame"]}, at {boxes}. This one was followed; for another, say where it is in the first frame with --bbox.'
+
 @app.command(rich_help_panel=STAGE, name='detect')
 @one_line
-def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('pose2d.nc'), bbox: Bbox = None, detector: DetectorFile = None, threads: Threads = None, quiet: Quiet = False):
+def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('pose2d.nc'), bbox: Bbox = None, detector: DetectorFile = None, threads: Threads = None,
+        stride: Annotated[int, typer.Option(min=1, metavar='N', help='A quick look: only every N-th frame, straight lines between.')] = 1,
+        half: Annotated[bool, typer.Option('--half', metavar=' ', help='A quick look: half the resolution.')] = False, quiet: Quiet = False):
     "Find the 68 keypoints in every frame: video -> pose2d.nc (pixels)."
     from kinequimation.pipeline import detect
-    with Bars(quiet) as bars: path = detect(video, _target(out, '.nc', video), _box(bbox), detector, threads, bars)
-    _report([path])
+    with Bars(quiet) as bars: path = detect(video, _target(out, '.nc', video), _box(bbox), detector, threads, bars, stride, half)
+    _report([path], _others(path))
 
 # %% ../nbs/81_cli.ipynb #81-021
 @app.command(rich_help_panel=STAGE, name='overlay')
 @one_line
 def overlay_command(video: Video, pose2d: Annotated[Path, typer.Argument(metavar='POSE2D.nc', help='What detect wrote.', show_default=False)],
-        out: Annotated[Path, _out('FILE.mp4')] = Path('overlay.mp4'), quiet: Quiet = False):
+        out: Annotated[Path, _out('FILE.mp4')] = Path('overlay.mp4'), trail: Annotated[int, typer.Option(min=0, metavar='N', help='Also the way of the hooves in the last N frames.')] = 0, quiet: Quiet = False):
     "Draw the keypoints on the video: the first thing to look at."
     from kinequimation.pipeline import overlay
-    with Bars(quiet) as bars: path = overlay(video, pose2d, _target(out, '.mp4', video), bars)
+    with Bars(quiet) as bars: path = overlay(video, pose2d, _target(out, '.mp4', video), bars, trail)
     _report([path])
 
 # %% ../nbs/81_cli.ipynb #81-022
