@@ -175,7 +175,8 @@ def _eased(probability, fps):
         swings = [d - up[up < d][-1] for d in down if (up < d).any()]
         if not swings: continue
         stand = [u - down[down < u][-1] for u in up if (down < u).any()]
-        move = min(_EASE*np.median(swings), .2*np.median(stand or swings))
+        short = np.percentile(stand or swings, 10)
+        move = min(_EASE*np.median(swings), .2*short, max(0, short - 2/fps)/2)  # a stance of two frames stays one of two
         at, to = np.concatenate([down, up]), np.concatenate([down + move, up - move])
         order = np.argsort(at)
         at, to = at[order], to[order]
