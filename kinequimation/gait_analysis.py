@@ -394,6 +394,7 @@ def _extreme(t, z, start, end, sign):
     inside = (t >= start) & (t <= end)
     return sign*float((sign*z[inside]).max()) if inside.any() and end <= t[-1] + 1e-9 else float('nan')
 
+# %% ../nbs/42_gait_analysis.ipynb #42-029c
 def symmetry_summary(
     rows: list, # of `symmetry`
 ) -> list:      # rows: of, strides, min_diff_mm, min_sd_mm, max_diff_mm, max_sd_mm, range_mm
