@@ -427,38 +427,8 @@ _STAY = .8         # a horse that is followed may be this much less sure than on
 _LOOK_AROUND = 100 # frames: so often the rest of the picture is looked at for other horses
 _LOOK_AGAIN = 8    # and so often where the one that is followed doesn't convince
 
-class Follower:
-    "One horse through a film: give it the pictures in order."
-    def __init__(self,
-        detector,        # a `Detector`
-        bbox_xyxy=None,  # (4,) px, which horse, in the first picture; None = the largest
-    ):
-        self.detector, self.box = detector, None if bbox_xyxy is None else np.asarray(bbox_xyxy, float)
-        self.horse, self.others, self.met = None, [], []   # ours when last seen; the others at the last look; the most that were seen at once
-        self.speed, self.lost, self.n, self.looked = np.zeros(2), 0, -1, -_LOOK_AROUND
-
-    def step(self,
-        image_bgr,   # (h, w, 3) uint8
-    ):               # `Horse`, or None where it is not
-        "The horse in the next picture."
-        self.n += 1
-        horse = (self._stay(image_bgr) if self.box is not None else None) or self._search(image_bgr)
-        if horse is None:
-            self.lost, self.box = self.lost + 1, None
-            return None
-        doubtful = horse.presence < .5*(1 + self.detector.threshold)   # half a horse, perhaps: the other half may have come in
-        if self.n - self.looked >= (_LOOK_AGAIN if doubtful else _LOOK_AROUND): horse = self._look_around(image_bgr, horse)
-        self._move(horse)
-        return horse
-
-    def _look_around(self, image, horse):
-        "Our horse as a look at the whole picture shows it, if that is surer; and the others."
-        seen = self.detector.find_all(image, (1., 1.6))
-        whole = [h for h in seen if h.presence > horse.presence + .05 and max(_inside(horse.box, h.box), _inside(h.box, horse.box)) > .65]
-        horse = max([horse] + whole, key=lambda h: h.presence)
-        self._look(seen, horse)
-        return horse
-
+class _Chooser:
+    "Which of the horses in a picture is ours: the half of `Follower` that looks."
     def _stay(self, image):
         "Our horse where it should be by now, or None."
         d, expected = self.detector, self.box + np.tile(self.speed, 2)
@@ -495,6 +465,39 @@ class Follower:
         self.looked, self.others = self.n, [h for h in horses if box_iou(h.box, box) < .35 and _inside(h.box, box) < .65] or self.others
         if len(self.others) > len(self.met): self.met = [(self.n, h.box) for h in self.others]
 
+# %% ../nbs/20_detect.ipynb #20-050
+class Follower(_Chooser):
+    "One horse through a film: give it the pictures in order."
+    def __init__(self,
+        detector,        # a `Detector`
+        bbox_xyxy=None,  # (4,) px, which horse, in the first picture; None = the largest
+    ):
+        self.detector, self.box = detector, None if bbox_xyxy is None else np.asarray(bbox_xyxy, float)
+        self.horse, self.others, self.met = None, [], []   # ours when last seen; the others at the last look; the most that were seen at once
+        self.speed, self.lost, self.n, self.looked = np.zeros(2), 0, -1, -_LOOK_AROUND
+
+    def step(self,
+        image_bgr,   # (h, w, 3) uint8
+    ):               # `Horse`, or None where it is not
+        "The horse in the next picture."
+        self.n += 1
+        horse = (self._stay(image_bgr) if self.box is not None else None) or self._search(image_bgr)
+        if horse is None:
+            self.lost, self.box = self.lost + 1, None
+            return None
+        doubtful = horse.presence < .5*(1 + self.detector.threshold)   # half a horse, perhaps: the other half may have come in
+        if self.n - self.looked >= (_LOOK_AGAIN if doubtful else _LOOK_AROUND): horse = self._look_around(image_bgr, horse)
+        self._move(horse)
+        return horse
+
+    def _look_around(self, image, horse):
+        "Our horse as a look at the whole picture shows it, if that is surer; and the others."
+        seen = self.detector.find_all(image, (1., 1.6))
+        whole = [h for h in seen if h.presence > horse.presence + .05 and max(_inside(horse.box, h.box), _inside(h.box, horse.box)) > .65]
+        horse = max([horse] + whole, key=lambda h: h.presence)
+        self._look(seen, horse)
+        return horse
+
     def _move(self, horse):
         "Where it will be in the next picture: a little smoothed."
         middle = lambda b: (b[:2] + b[2:])/2
@@ -514,7 +517,7 @@ def _likeness(a, b, frames_apart):
     ratio = abs(np.log(np.ptp(a.box.reshape(2, 2), axis=0).max()/size))
     return 1.5*place + .5*np.exp(-2*ratio) + np.exp(-np.linalg.norm(a.coat - b.coat)/25)
 
-# %% ../nbs/20_detect.ipynb #20-050
+# %% ../nbs/20_detect.ipynb #20-052
 _BACK = 5   # frames without a horse that are kept, to go back to
 
 def _predict_video(self,
@@ -569,7 +572,7 @@ def _go_back(follower, horse, waiting, found):
         if earlier.presence < d.threshold or box_iou(earlier.box, horse.box) < .4: return
         found[k] = horse = earlier
 
-# %% ../nbs/20_detect.ipynb #20-051
+# %% ../nbs/20_detect.ipynb #20-053
 def spread(
     points,    # (n, K, 2)
     scores,    # (n, K)
