@@ -550,7 +550,7 @@ def _predict_video(self,
 
 Detector.predict_video = _predict_video
 
-
+# %% ../nbs/20_detect.ipynb #20-054
 def _follow_film(follower, film, found):
     "Appends the `Horse` of each picture, or None, to `found`; yields the pictures' numbers."
     waiting = deque(maxlen=_BACK)   # (place in found, picture) of the last ones without a horse
@@ -572,7 +572,7 @@ def _go_back(follower, horse, waiting, found):
         if earlier.presence < d.threshold or box_iou(earlier.box, horse.box) < .4: return
         found[k] = horse = earlier
 
-# %% ../nbs/20_detect.ipynb #20-053
+# %% ../nbs/20_detect.ipynb #20-055
 def spread(
     points,    # (n, K, 2)
     scores,    # (n, K)
