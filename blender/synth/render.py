@@ -203,9 +203,10 @@ class Renderer:
         return light * np.float32(2 ** self.scene.view_settings.exposure), layer["Object Index.X"].astype(int)
 
     def any_core(self):
-        """After the first picture: back to all cores, one at a time, as the system likes."""
+        """After the first picture: back to all cores, one at a time, as the system likes. Each thread has a mask of its own."""
         if CORES and not self.free:
-            os.sched_setaffinity(0, CORES)
+            for thread in os.listdir("/proc/self/task"):
+                os.sched_setaffinity(int(thread), CORES)
         self.free = True
 
     def jpeg(self, pixels, quality):
