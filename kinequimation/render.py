@@ -286,16 +286,18 @@ def benchmark_render(
     size=(256, 256),    # (width, height) px; the floor is measured with the first
     seed: int = 7,
     progress=None,
-) -> dict:              # frames, seconds, frames_per_second, frames_per_cpu_second, floor_per_cpu_second, cpu_s, floor_cpu_s
+) -> dict:              # frames, seconds, frames_per_second, once_started (frames a second without the start), frames_per_cpu_second, floor_per_cpu_second, cpu_s, floor_cpu_s
     "Renders `n` frames into a temporary folder; what they cost in all (planning, furnishing, labels, files) beside the floor, measured before and after."
     require_blender()
     with tempfile.TemporaryDirectory() as folder:
-        floor = _floor(workers, size[0], folder)
+        floor, times = _floor(workers, size[0], folder), []
+        def tick(done, total): times.append((time.perf_counter(), done)); (progress or (lambda done, total: None))(done, total)
         wall, cpu = time.perf_counter(), _cpu_seconds()
-        render_dataset(Path(folder)/'set', n, seed, workers, size, progress=progress)
+        render_dataset(Path(folder)/'set', n, seed, workers, size, progress=tick)
         wall, cpu, frames = time.perf_counter() - wall, _cpu_seconds() - cpu, n_clips(n)*FRAMES_PER_CLIP
         floor = (floor + _floor(workers, size[0], folder))/2
-    return dict(frames=frames, workers=workers, seconds=round(wall, 1), frames_per_second=round(frames/wall, 3), frames_per_cpu_second=round(frames/cpu, 3), floor_per_cpu_second=round(1/floor, 3), cpu_s=round(cpu/frames, 4), floor_cpu_s=round(floor, 4))
+    (start, first), (end, last) = times[min(len(times) - 2, 2*workers)], times[-1]   # when every Blender has started
+    return dict(frames=frames, workers=workers, seconds=round(wall, 1), frames_per_second=round(frames/wall, 3), once_started=round((last - first)/(end - start), 3), frames_per_cpu_second=round(frames/cpu, 3), floor_per_cpu_second=round(1/floor, 3), cpu_s=round(cpu/frames, 4), floor_cpu_s=round(floor, 4))
 
 
 def _cpu_seconds():
