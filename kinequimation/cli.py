@@ -6,6 +6,7 @@
 from __future__ import annotations
 import errno
 import functools
+import json
 import os
 import shutil
 import signal
@@ -98,8 +99,10 @@ class Bars:
         return self
 
     def __call__(self, stage, done, total=None):
+        from kinequimation.pipeline import STAGES
         if stage != self.stage: self._finish(); self._begin(stage, done)
         self.total = total or self.total
+        if os.environ.get('KINEQUIMATION_PROGRESS') == 'json': return _say(json.dumps(dict(stage=STAGES.get(stage, stage), done=int(done), total=self.total and int(self.total))))
         if self._bars: self._bars.update(self._task, completed=done, total=total)
 
     def _begin(self, stage, done):
