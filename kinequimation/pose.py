@@ -28,6 +28,7 @@ _EXTRA = dict(  # name: (dims after time, coordinate labels)
     root_location=(('space', 'individual'), {}),
     world_to_camera=(('row', 'column'), {}),
     contact=(('foot', 'individual'), {'foot': list(FEET)}),
+    position_std=(('space', 'keypoint', 'individual'), {}),
 )
 
 # %% ../nbs/01_pose.ipynb #01-008
@@ -91,6 +92,11 @@ def contact(self: PoseSequence):  # (T, 4) bool, order LH, LF, RH, RF, or None
     "Which hooves are on the ground."
     return self.ds.contact.isel(individual=0).transpose('time', 'foot').values.astype(bool) if 'contact' in self.ds else None
 
+@patch
+def position_std(self: PoseSequence):  # (T, K, D), in the unit of the positions, or None
+    "Standard deviation of each position: how far off it may be."
+    return self.ds.position_std.isel(individual=0).transpose('time', 'keypoint', 'space').values if 'position_std' in self.ds else None
+
 # %% ../nbs/01_pose.ipynb #01-012
 def _from_arrays(
     position,            # (T, K, D) px or m, D = 2 in frame image and 3 elsewhere; NaN = missing
@@ -105,6 +111,7 @@ def _from_arrays(
     root_location=None,  # (T, 3) m
     world_to_camera=None,# (T, 4, 4)
     contact=None,        # (T, 4) bool, LH LF RH RF
+    position_std=None,   # (T, K, D) in the unit of the positions
     focal_px=None,       # px
     log=(),              # what was done before
 ) -> PoseSequence:
@@ -126,19 +133,19 @@ def _from_arrays(
         attrs=dict(fps=float(fps), time_unit='seconds', source=str(source), image_size=json.dumps([int(v) for v in image_size] if image_size is not None else None),
                    skeleton=json.dumps(skeleton.to_dict()), ds_type='poses'))
     if focal_px is not None: ds.attrs['focal_px'] = float(focal_px)
-    return PoseSequence(_add_extras(ds, rotation=rotation, root_location=root_location, world_to_camera=world_to_camera, contact=contact))
+    return PoseSequence(_add_extras(ds, rotation=rotation, root_location=root_location, world_to_camera=world_to_camera, contact=contact, position_std=position_std))
 
 PoseSequence.from_arrays = staticmethod(_from_arrays)
 
 # %% ../nbs/01_pose.ipynb #01-013
 def _add_extras(ds, **extras):
     "The dataset with those of the optional variables that were given."
-    shapes = dict(rotation=(4, ds.sizes['keypoint']), root_location=(3,), world_to_camera=(4, 4), contact=(4,))
+    shapes = dict(rotation=(4, ds.sizes['keypoint']), root_location=(3,), world_to_camera=(4, 4), contact=(4,), position_std=(ds.sizes['space'], ds.sizes['keypoint']))
     for name, a in extras.items():
         if a is None: continue
         dims, coords = _EXTRA[name]
         a = np.asarray(a, np.int8 if name == 'contact' else np.float64 if name == 'world_to_camera' else np.float32)
-        if name == 'rotation' and a.ndim == 3: a = np.swapaxes(a, 1, 2)
+        if name in ('rotation', 'position_std') and a.ndim == 3: a = np.swapaxes(a, 1, 2)
         if a.shape != (ds.sizes['time'],) + shapes[name]: raise InputError(f'Expected {name} for {ds.sizes["time"]} frames with {shapes[name]} each, but got {a.shape}.')
         if 'individual' in dims: a = a[..., None]
         ds = ds.assign({name: (('time',) + dims, a)}).assign_coords(coords)
@@ -180,6 +187,7 @@ def replace(self: PoseSequence, **changes) -> PoseSequence:
     now = dict(position=self.xyz(), confidence=self.ds.confidence.isel(individual=0).transpose('time', 'keypoint').values, fps=self.fps, skeleton=self.skeleton, image_size=self.image_size,
                frame=self.frame, source=self.source, rotation=self.rotation(), root_location=self.root_location(), world_to_camera=self.world_to_camera(), contact=self.contact(),
                focal_px=self.focal_px, log=self.log)
+    if changes.get('frame', self.frame) == self.frame: now['position_std'] = self.position_std()  # it is told in the axes of the frame
     return PoseSequence.from_arrays(**{**now, **changes})
 
 @patch
