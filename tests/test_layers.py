@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY, BLENDER = ROOT / 'kinequimation', ROOT / 'blender'
 
 DATA = {'skeleton', 'pose', 'clip', 'camera', 'formats'}
-RUN_TIME = DATA | {'metrics', 'video', 'stream', 'legs', 'overlay', 'weights', 'detect', 'lift', 'refine', 'retarget', 'blender'}
+RUN_TIME = DATA | {'metrics', 'video', 'stream', 'legs', 'overlay', 'weights', 'detect', 'lift', 'camera_motion', 'contacts', 'whole_clip', 'refine', 'retarget', 'blender'}
 MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'}, 'weights': {'skeleton'},
     'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(), 'stream': {'video'}, 'legs': {'skeleton'}, 'overlay': {'legs', 'pose', 'skeleton', 'stream', 'video'},
@@ -18,8 +18,9 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
     'detect': {'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
-    'refine': {'pose', 'camera', 'skeleton'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
-    'gait_analysis': {'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'pose', 'real_horse'},
+    'camera_motion': {'pose', 'camera'}, 'contacts': {'skeleton'}, 'whole_clip': {'skeleton'},
+    'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
+    'gait_analysis': {'contacts', 'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'pose', 'real_horse'},
     'blender': {'retarget', 'clip', 'skeleton'}, 'player': {'overlay', 'pose', 'video', 'skeleton'},
     'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'pipeline'},
 }
