@@ -14,7 +14,7 @@ PIP   := $(BIN)/python -m pip install -q --disable-pip-version-check -c constrai
 QUIET := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help check demo test notebooks-test pytest wheel-test install-demo install docs readme picture clean pins
+.PHONY: help check demo test notebooks-test pytest test-blender-all extension wheel-test install-demo install docs readme picture clean pins
 
 help:  ## this list
 	@echo "KinEquiMation: a horse video in, an editable Rigify animation in Blender out."
@@ -54,6 +54,25 @@ notebooks-test: $(ALL)  ## run every notebook
 pytest: $(ALL)  ## tests/ and blender/tests/
 	$(QUIET) $(BIN)/python -m pytest blender/tests
 	$(QUIET) $(BIN)/python -m pytest tests
+
+# Each version of Blender in an environment of its own: bpy's wheels are for one Python each, and bring 1.2 GB.
+OLDER := 4.2.23 4.5.15
+test-blender-all: pytest-blender-5.0 $(OLDER:%=pytest-blender-%)  ## blender/tests in Blender 4.2 LTS, 4.5 LTS and 5.0, one after the other
+
+.PHONY: pytest-blender-5.0 $(OLDER:%=pytest-blender-%)
+pytest-blender-5.0: $(ALL)
+	$(QUIET) $(BIN)/python -m pytest blender/tests
+
+$(OLDER:%=pytest-blender-%): pytest-blender-%: .venv-blender-%/.made $(ALL)
+	$(QUIET) KINEQUIMATION_PYTHON=$(CURDIR)/$(BIN)/python .venv-blender-$*/bin/python -m pytest -p no:cacheprovider blender/tests
+
+.venv-blender-%/.made: | check
+	$(PYTHON) -m venv .venv-blender-$*
+	.venv-blender-$*/bin/python -m pip install -q --disable-pip-version-check 'bpy==$*' 'numpy<2' pytest
+	@touch $@
+
+extension: $(DEMO)  ## the extension for Blender 4.2 and later as a zip, into dist/
+	$(QUIET) $(BIN)/python blender/scripts/build_extension.py --skeleton kinequimation/assets/skeletons/horse.json -o dist
 
 wheel-test: $(ALL)  ## build a wheel, install it in an empty environment, animate from another folder
 	$(QUIET) KINEQUIMATION_WHEEL_TEST=1 $(BIN)/python -m pytest tests/test_wheel.py -s

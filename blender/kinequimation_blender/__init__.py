@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """KinEquiMation in Blender: the horse's rig, its bare skeleton, and a motion clip on both.
 
-The modules are used by the scripts beside this folder; as an extension it adds File > Import > Horse motion clip (.npz).
+The modules are used by the scripts beside this folder; as an extension they are a panel in the 3D view's sidebar.
 """
 
 

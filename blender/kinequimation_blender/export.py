@@ -93,7 +93,7 @@ def frame_kept():
 
 def write_fbx(path, motion, meshes, target, first, name):
     """One take, no leaf bones, no key thinned out; bones keep Blender's axes (Y along the bone)."""
-    with workshop(motion, target, first, name):
+    with workshop(motion, meshes, target, first, name):
         armature = build(motion, target, first, name)
         at_rest_before(armature, motion, first)
         on_armature(meshes, armature, motion, target)
@@ -105,7 +105,7 @@ def write_fbx(path, motion, meshes, target, first, name):
 def write_glb(path, motion, meshes, target, first, name):
     """The skinned mesh and one animation. glTF's unit is the metre, whatever the target's is."""
     target = dataclasses.replace(target, unit_m=1.0)
-    with workshop(motion, target, first, name):
+    with workshop(motion, meshes, target, first, name):
         armature = build(motion, target, first, name)
         on_armature(meshes, armature, motion, target)
         quietly(bpy.ops.export_scene.gltf, filepath=str(path), export_format="GLB", use_active_scene=True, export_animations=True, export_animation_mode="ACTIVE_ACTIONS",
@@ -116,7 +116,7 @@ def write_glb(path, motion, meshes, target, first, name):
 def write_usd(path, motion, meshes, target, first, name):
     """A UsdSkel skeleton with its animation, and the mesh bound to it; Y up, metres, and the header says so: readers convert."""
     target = dataclasses.replace(target, unit_m=1.0)
-    with workshop(motion, target, first, name):
+    with workshop(motion, meshes, target, first, name):
         armature = build(motion, target, first, name)
         on_armature(meshes, armature, motion, target)
         quietly(bpy.ops.wm.usd_export, filepath=str(path), export_animation=True, export_armatures=True, only_deform_bones=False, export_hair=False, export_lights=False,
@@ -125,7 +125,7 @@ def write_usd(path, motion, meshes, target, first, name):
 
 def write_abc(path, motion, meshes, target, first, name):
     """Alembic knows no bones: a transform for each bone, one below the other, and the mesh's points in every frame."""
-    with workshop(motion, target, first, name) as scene:
+    with workshop(motion, meshes, target, first, name) as scene:
         transforms(motion, target, first)
         if meshes:
             armature = build(motion, target, first, name)
@@ -149,24 +149,25 @@ def quietly(operator, **settings):
 
 # The scene that is exported
 
+KEPT = " (kept)"
 KINDS = ("objects", "armatures", "meshes", "actions", "scenes", "materials")
 
 
 @contextlib.contextmanager
-def workshop(motion, target, first, name):
+def workshop(motion, meshes, target, first, name):
     """A new scene called `name`, active while inside; all that was made in it is gone afterwards."""
-    window, before = bpy.context.window, {kind: set(getattr(bpy.data, kind)) for kind in KINDS}
+    meshes, window, before = list(meshes), bpy.context.window, {kind: set(getattr(bpy.data, kind)) for kind in KINDS}
     home, old_name = bpy.context.scene, bpy.context.scene.name
     if bpy.context.object and bpy.context.object.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
-    home.name = "KinEquiMation keeps this"  # the take is called after the scene
+    home.name = old_name + KEPT  # the take is called after the scene
     scene = bpy.data.scenes.new(name)
     scene.render.fps, scene.render.fps_base = home.render.fps, home.render.fps_base
     scene.unit_settings.system, scene.unit_settings.scale_length = "METRIC", target.unit_m
     scene.frame_start, scene.frame_end = first, first + len(motion.world) - 1
     try:
         window.scene = scene
-        with names_free(target.armature, *motion.names):
+        with names_free(target.armature, *motion.names, *(m.name for m in meshes), *(m.data.name for m in meshes)):
             yield scene
             window.scene = home
             remove_new(before)
@@ -184,11 +185,11 @@ def remove_new(before):
 
 @contextlib.contextmanager
 def names_free(*names):
-    """Objects and armatures that bear these names have others meanwhile: no `.001` goes out."""
-    kept = [(item, item.name) for kind in (bpy.data.objects, bpy.data.armatures) for item in kind if item.name in names and item.library is None]
+    """Objects, armatures and meshes that bear these names have others meanwhile: no `.001` goes out."""
+    kept = [(item, item.name) for kind in (bpy.data.objects, bpy.data.armatures, bpy.data.meshes) for item in kind if item.name in names and item.library is None]
     try:
         for item, name in kept:
-            item.name = name + " kept"
+            item.name = name + KEPT
         yield
     finally:
         for item, name in kept:
@@ -249,20 +250,18 @@ def at_rest_before(armature, motion, first):
 
 def on_armature(meshes, armature, motion, target):
     """Copies of the meshes, bound to the armature under its names and in its unit; they bear the meshes' own names."""
-    old_names = [n for n in motion.names]
     for mesh in meshes:
-        name, size = mesh.name, 1 / target.unit_m
-        copy, data = mesh.copy(), mesh.data.copy()
-        copy.data = data
+        copy = mesh.copy()
+        copy.data = mesh.data.copy()
+        copy.name, copy.data.name = mesh.name.removesuffix(KEPT), mesh.data.name.removesuffix(KEPT)
         bpy.context.scene.collection.objects.link(copy)
         copy.animation_data_clear()
-        data.transform(Matrix.Scale(size, 4) @ mesh.matrix_world)
+        copy.data.transform(Matrix.Scale(1 / target.unit_m, 4) @ mesh.matrix_world)
         copy.parent, copy.matrix_world = None, Matrix()
         for group in copy.vertex_groups:
-            if safe(group.name) in old_names:
+            if safe(group.name) in motion.names:
                 group.name = safe(group.name)
-        for modifier in [m for m in copy.modifiers]:
-            copy.modifiers.remove(modifier)
+        copy.modifiers.clear()
         bind(copy, armature)
 
 

@@ -1,58 +1,115 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""File > Import > Horse motion clip (.npz): the clip on a new Rigify horse in the current scene."""
-from pathlib import Path
+"""The panel in the 3D view's sidebar (N), and File > Import and Export."""
+import atexit
 
 import bpy
-import numpy as np
-from bpy_extras.io_utils import ImportHelper
+from bpy.app.handlers import persistent
 
-from . import files, ml_rig, retarget, rig
-
-
-class KINEQUIMATION_OT_import_clip(bpy.types.Operator, ImportHelper):
-    """Put a motion clip on a new Rigify horse: its controls are keyed, and can be edited"""
-    bl_idname = "import_anim.kinequimation_clip"
-    bl_label = "Import horse motion clip"
-    bl_options = {"REGISTER", "UNDO"}
-    filename_ext = ".npz"
-    filter_glob: bpy.props.StringProperty(default="*.npz", options={"HIDDEN"})
-    bare_skeleton: bpy.props.BoolProperty(name="Bare skeleton too", description="Also make ML_rig, which follows the clip exactly and has no controls", default=True)
-
-    def execute(self, context):
-        try:
-            skeleton = files.read_skeleton(files.find_skeleton())
-            clip = files.read_clip(self.filepath, skeleton)  # before anything in the scene is changed
-            self.build(context.scene, skeleton, clip)
-        except (files.ClipError, OSError) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def build(self, scene, skeleton, clip):
-        if bpy.context.object and bpy.context.object.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
-        frames, name = np.arange(len(clip["rotation"])) + scene.frame_start, Path(self.filepath).stem
-        scene.render.fps = max(1, round(clip["meta"]["fps"]))
-        scene.render.fps_base = scene.render.fps / clip["meta"]["fps"]
-        scene.frame_end = int(frames[-1])
-        horse = rig.build_rig()
-        retarget.retarget(horse, skeleton, clip, retarget.read_mapping(), frames, name)
-        if self.bare_skeleton:
-            bare = ml_rig.build_ml_rig(skeleton)
-            ml_rig.pose_ml_rig(bare, skeleton, clip, frames, name + "_ML")
-            bare.hide_set(True)
-        bpy.context.view_layer.objects.active = horse
+from . import operators, settings, skin
 
 
-def menu(self, context):
-    self.layout.operator(KINEQUIMATION_OT_import_clip.bl_idname, text="Horse motion clip (.npz)")
+class Panel:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "KinEquiMation"
+
+
+class KINEQUIMATION_PT_motion(Panel, bpy.types.Panel):
+    bl_label = "Motion"
+
+    def draw(self, context):
+        layout, options = column(self.layout), context.scene.kinequimation
+        job = operators.RUNNING["job"]
+        if job:
+            layout.progress(factor=job.share, text=f"{job.stage or 'Starting'} {job.done}/{job.total}" if job.total else job.stage or "Starting")
+            layout.operator("kinequimation.cancel", icon="CANCEL")
+            return
+        layout.prop(options, "video")
+        layout.prop(options, "folder")
+        layout.prop(options, "withers_height")
+        layout.operator("kinequimation.animate", icon="PLAY")
+        layout.separator()
+        layout.prop(options, "clip")
+        layout.operator("import_anim.kinequimation_clip", text="Import a clip or poses...", icon="IMPORT")
+
+
+class KINEQUIMATION_PT_retarget(Panel, bpy.types.Panel):
+    bl_label = "Horse"
+
+    def draw(self, context):
+        layout, options = column(self.layout), context.scene.kinequimation
+        layout.prop(options, "rig")
+        row = layout.row()
+        row.enabled = skin.available()
+        row.prop(options, "skin")
+        layout.operator("kinequimation.build", icon="ARMATURE_DATA")
+        layout.separator()
+        layout.prop(options, "mapping")
+        if options.mapping == "FILE":
+            layout.prop(options, "mapping_file")
+        layout.row().prop(options, "limbs", expand=True)
+        layout.row().prop(options, "root_motion", expand=True)
+        layout.prop(options, "reduce")
+        if options.reduce:
+            layout.prop(options, "tolerance_mm")
+            layout.prop(options, "tolerance_deg")
+        row = layout.row(align=True)
+        row.prop(options, "first")
+        row.prop(options, "last", text="")
+        layout.prop(options, "loop")
+        layout.prop(options, "bare_skeleton")
+        layout.operator("kinequimation.retarget", icon="MOD_ARMATURE")
+
+
+class KINEQUIMATION_PT_export(Panel, bpy.types.Panel):
+    bl_label = "Export"
+
+    def draw(self, context):
+        layout, options = column(self.layout), context.scene.kinequimation
+        layout.prop(options, "target")
+        layout.prop(options, "format")
+        layout.prop(options, "root")
+        layout.prop(options, "meshes")
+        layout.operator("kinequimation.export", text="Export...", icon="EXPORT")
+
+
+def column(layout):
+    layout.use_property_split, layout.use_property_decorate = True, False
+    return layout.column()
+
+
+def import_menu(self, context):
+    self.layout.operator("import_anim.kinequimation_clip", text="Horse motion (.npz, .nc)")
+
+
+def export_menu(self, context):
+    self.layout.operator("kinequimation.export", text="Horse motion (.fbx, .glb, .usd, .bvh, .abc)")
+
+
+@persistent
+def on_load(*_):
+    operators.stop()
+
+
+CLASSES = (settings.Settings, settings.Preferences, *operators.CLASSES, KINEQUIMATION_PT_motion, KINEQUIMATION_PT_retarget, KINEQUIMATION_PT_export)
 
 
 def register():
-    bpy.utils.register_class(KINEQUIMATION_OT_import_clip)
-    bpy.types.TOPBAR_MT_file_import.append(menu)
+    for kind in CLASSES:
+        bpy.utils.register_class(kind)
+    bpy.types.Scene.kinequimation = bpy.props.PointerProperty(type=settings.Settings)
+    bpy.types.TOPBAR_MT_file_import.append(import_menu)
+    bpy.types.TOPBAR_MT_file_export.append(export_menu)
+    bpy.app.handlers.load_pre.append(on_load)
+    atexit.register(operators.stop)
 
 
 def unregister():
-    bpy.types.TOPBAR_MT_file_import.remove(menu)
-    bpy.utils.unregister_class(KINEQUIMATION_OT_import_clip)
+    operators.stop()
+    atexit.unregister(operators.stop)
+    bpy.app.handlers.load_pre.remove(on_load)
+    bpy.types.TOPBAR_MT_file_export.remove(export_menu)
+    bpy.types.TOPBAR_MT_file_import.remove(import_menu)
+    del bpy.types.Scene.kinequimation
+    for kind in reversed(CLASSES):
+        bpy.utils.unregister_class(kind)

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel's buttons do. Input is read and checked before anything in the scene is changed."""
+import functools
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy_extras.io_utils import ImportHelper
+
+from . import child, export, files, jobs, ml_rig, motion, retarget, rig, scene, settings, skin
+
+RUNNING = {"job": None}  # one at a time: a film takes all cores anyway
+
+
+def reported(execute):
+    """Decorator: what a user can mend is reported in one line, and the operator is cancelled."""
+    @functools.wraps(execute)
+    def run(self, context, *args):
+        try:
+            return execute(self, context, *args)
+        except files.ClipError as error:
+            self.report({"ERROR"}, str(error))
+        except OSError as error:
+            self.report({"ERROR"}, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        except RuntimeError as error:  # of Blender's own operators
+            self.report({"ERROR"}, child.one_line(error))
+        return {"CANCELLED"}
+    return run
+
+
+# Reading
+
+def read_clip(path, first=1, last=0):
+    """The skeleton and the wanted part of a clip; raises `ClipError`."""
+    if not str(path).strip() or not Path(path).is_file():
+        raise files.ClipError(f"Expected a motion clip (.npz), but there is no {path or 'file chosen'}.")
+    skeleton = files.read_skeleton(files.find_skeleton())
+    clip = files.cut(files.read_clip(path, skeleton), first, last, path)
+    if len(clip["rotation"]) > settings.max_frames():
+        raise files.ClipError(f"Expected a clip of at most {settings.max_frames()} frames, but {Path(path).name} has {len(clip['rotation'])}. "
+                              "Choose a part of it with From and To, or allow longer ones in the preferences.")
+    return skeleton, clip
+
+
+def read_mapping(options):
+    if options.mapping != "FILE":
+        return retarget.read_mapping(retarget.MAPPINGS / options.mapping)
+    path = settings.absolute(options.mapping_file)
+    if not path.is_file():
+        raise files.ClipError(f"Expected a mapping (.json), but there is no {options.mapping_file or 'file chosen'}.")
+    return retarget.read_mapping(path)
+
+
+def editable(armature):
+    """Raises `ClipError` unless the armature can be keyed here."""
+    if armature.library or armature.data.library:
+        raise files.ClipError(f"Expected an armature of this file, but {armature.name} is linked from another. Make it local, or a library override, first.")
+    if not armature.visible_get():
+        raise files.ClipError(f"Expected an armature that can be seen, but {armature.name} is hidden. Show it first.")
+
+
+def object_mode():
+    if bpy.context.object and bpy.context.object.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+
+
+# Doing
+
+def build_horse(context, options):
+    """A new Rigify horse, with its skin if that is wanted and came with the extension; it becomes the panel's rig."""
+    object_mode()
+    horse = rig.build_rig()
+    if options.skin and skin.available():
+        skin.add(horse)
+    options.rig = horse
+    context.view_layer.objects.active = horse
+    return horse
+
+
+def put_on(context, options, skeleton, clip, name):
+    """The clip on the panel's rig, which is made if there is none; returns what a report says."""
+    mapping = read_mapping(options)
+    if options.rig:
+        editable(options.rig)
+        retarget.check(options.rig, skeleton, mapping)
+    if options.loop:
+        clip = retarget.loop(clip, skeleton)
+    frames = time_line(context.scene, clip)
+    horse = options.rig or build_horse(context, options)
+    object_mode()
+    retarget.retarget(horse, skeleton, clip, mapping, frames, name, progress(context))
+    if options.bare_skeleton:
+        bare = ml_rig.build_ml_rig(skeleton)
+        ml_rig.pose_ml_rig(bare, skeleton, clip, frames, name + "_ML")
+        bare.hide_set(True)
+    if "contacts" in clip:
+        scene.add_markers(clip["contacts"], frames)
+    context.view_layer.objects.active = horse
+    return f"{name}: {len(frames)} frames on {horse.name}"
+
+
+def time_line(this, clip):
+    """Rate and range of the scene as the clip has them; returns the frame numbers."""
+    fps = clip["meta"]["fps"]
+    this.render.fps = max(1, round(fps))
+    this.render.fps_base = this.render.fps / fps
+    this.frame_end = this.frame_start + len(clip["rotation"]) - 1
+    return np.arange(this.frame_start, this.frame_end + 1)
+
+
+def progress(context):
+    """A callback (done, total) that turns the pointer into a count."""
+    manager = context.window_manager
+
+    def show(done, total):
+        if done == 0:
+            manager.progress_begin(0, total)
+        manager.progress_update(done)
+        if done >= total - 1:
+            manager.progress_end()
+    return show
+
+
+class KINEQUIMATION_OT_import_clip(bpy.types.Operator, ImportHelper):
+    """Put a motion clip on a Rigify horse: its controls are keyed, and can be edited. Pose files (.nc) are converted by kinequimation first"""
+    bl_idname = "import_anim.kinequimation_clip"
+    bl_label = "Import horse motion"
+    bl_options = {"REGISTER", "UNDO"}
+    filename_ext = ".npz"
+    filter_glob: bpy.props.StringProperty(default="*.npz;*.nc", options={"HIDDEN"})
+    bare_skeleton: bpy.props.BoolProperty(name="Bare skeleton too", description="Also make ML_rig, which follows the clip exactly and has no controls", default=True)
+
+    @reported
+    def execute(self, context):
+        options, path = context.scene.kinequimation, Path(self.filepath)
+        if path.suffix.lower() == ".nc":
+            return bpy.ops.kinequimation.convert("INVOKE_DEFAULT", filepath=self.filepath)
+        skeleton, clip = read_clip(path)
+        options.clip, options.bare_skeleton, options.rig = self.filepath, self.bare_skeleton, None
+        self.report({"INFO"}, put_on(context, options, skeleton, clip, path.stem))
+        return {"FINISHED"}
+
+
+class KINEQUIMATION_OT_build(bpy.types.Operator):
+    """Make Rigify's horse, with all its controls"""
+    bl_idname = "kinequimation.build"
+    bl_label = "Build the horse"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reported
+    def execute(self, context):
+        self.report({"INFO"}, f"Built {build_horse(context, context.scene.kinequimation).name}")
+        return {"FINISHED"}
+
+
+class KINEQUIMATION_OT_retarget(bpy.types.Operator):
+    """Key the rig's controls so that the horse moves as the clip does; what was keyed before stays in its own action"""
+    bl_idname = "kinequimation.retarget"
+    bl_label = "Retarget"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reported
+    def execute(self, context):
+        options = context.scene.kinequimation
+        path = settings.absolute(options.clip) if options.clip else ""
+        skeleton, clip = read_clip(path, options.first, options.last)
+        self.report({"INFO"}, put_on(context, options, skeleton, clip, path.stem))
+        return {"FINISHED"}
+
+
+class KINEQUIMATION_OT_export(bpy.types.Operator):
+    """Write the horse's motion for another program: what the rig does now, with all that was edited on it"""
+    bl_idname = "kinequimation.export"
+    bl_label = "Export horse motion"
+    bl_options = {"REGISTER"}
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH")
+    filter_glob: bpy.props.StringProperty(default="*.fbx;*.glb;*.usd;*.bvh;*.abc", options={"HIDDEN"})
+    check_existing: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+
+    def invoke(self, context, event):
+        options = context.scene.kinequimation
+        self.filepath = str(Path(self.filepath or bpy.data.filepath or "horse").with_suffix("." + options.format.lower()))
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    @reported
+    def execute(self, context):
+        options = context.scene.kinequimation
+        armature = options.rig or context.object
+        if armature is None or armature.type != "ARMATURE":
+            raise files.ClipError("Expected a rig to export, but none is chosen. Choose it in the panel.")
+        path = settings.absolute(self.filepath)
+        if path.suffix.lower() not in export.WRITERS:
+            path = path.with_name(path.name + "." + options.format.lower())
+        root = None if options.root == "AUTO" else options.root.lower()
+        export.write(path, armature, files.read_skeleton(files.find_skeleton()), options.target.lower(), root, None if options.meshes else ())
+        self.report({"INFO"}, f"Wrote {path}")
+        return {"FINISHED"}
+
+
+# In the background
+
+class Background:
+    """An operator that starts a job and looks after it with a timer; the window stays free."""
+
+    def begin(self, context, job):
+        RUNNING["job"] = self.job = job
+        if bpy.app.background:  # no window, so none to keep free
+            job.wait()
+            return self.finish(context)
+        self.timer = context.window_manager.event_timer_add(0.2, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        redraw(context)
+        if self.job.poll() == "RUNNING":
+            return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self.timer)
+        return self.finish(context)
+
+    @reported
+    def finish(self, context):
+        RUNNING["job"] = None
+        redraw(context)
+        if self.job.state == "CANCELLED":
+            self.report({"INFO"}, "Cancelled; nothing was changed.")
+            return {"CANCELLED"}
+        if self.job.state == "FAILED":
+            raise files.ClipError(self.job.error)
+        return self.use(context)
+
+    def cancel(self, context):
+        """Called by Blender when it is closed or another file is opened."""
+        self.job.end()
+        RUNNING["job"] = None
+
+    @classmethod
+    def poll(cls, context):
+        return RUNNING["job"] is None
+
+
+def redraw(context):
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
+class KINEQUIMATION_OT_animate(Background, bpy.types.Operator):
+    """Find the horse in the film and its motion, in the background; then put it on the rig"""
+    bl_idname = "kinequimation.animate"
+    bl_label = "Animate from video"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reported
+    def execute(self, context):
+        options = context.scene.kinequimation
+        video = settings.absolute(options.video)
+        if not options.video or not video.is_file():
+            raise files.ClipError(f"Expected a video, but there is no {options.video or 'file chosen'}.")
+        self.folder = settings.absolute(options.folder) if options.folder else video.with_name(video.stem + "_kinequimation")
+        height = f"{options.withers_height:g}"
+        return self.begin(context, jobs.Job(settings.python(), "animate", video, "-o", self.folder, "--no-blender", "--withers-height", height))
+
+    def use(self, context):
+        options, path = context.scene.kinequimation, self.folder / "clip.npz"
+        skeleton, clip = read_clip(path)
+        options.clip = str(path)
+        self.report({"INFO"}, put_on(context, options, skeleton, clip, settings.absolute(options.video).stem))
+        return {"FINISHED"}
+
+
+class KINEQUIMATION_OT_convert(Background, bpy.types.Operator):
+    """Turn poses (pose3d.nc) into a motion clip beside them, in the background; then put it on the rig"""
+    bl_idname = "kinequimation.convert"
+    bl_label = "Convert poses"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH")
+
+    @reported
+    def execute(self, context):
+        source = Path(self.filepath)
+        if not source.is_file():
+            raise files.ClipError(f"Expected a pose file (.nc), but there is no {source}.")
+        self.clip = source.with_suffix(".npz")
+        return self.begin(context, jobs.Job(settings.python(), "retarget", source, "-o", self.clip))
+
+    def use(self, context):
+        options = context.scene.kinequimation
+        skeleton, clip = read_clip(self.clip)
+        options.clip = str(self.clip)
+        self.report({"INFO"}, put_on(context, options, skeleton, clip, self.clip.stem))
+        return {"FINISHED"}
+
+
+class KINEQUIMATION_OT_cancel(bpy.types.Operator):
+    """Stop what is running; nothing half done stays behind"""
+    bl_idname = "kinequimation.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context):
+        return RUNNING["job"] is not None
+
+    def execute(self, context):
+        RUNNING["job"].cancel()
+        return {"FINISHED"}
+
+
+class KINEQUIMATION_OT_find_python(bpy.types.Operator):
+    """Look for the Python beside the command `kinequimation`"""
+    bl_idname = "kinequimation.find_python"
+    bl_label = "Find kinequimation"
+
+    @reported
+    def execute(self, context):
+        found = jobs.find_python()
+        if not found:
+            raise files.ClipError("Expected the command kinequimation on the PATH, but it is not there. Install it (pip install kinequimation), or choose the Python by hand.")
+        settings.preferences().python = found
+        self.report({"INFO"}, found)
+        return {"FINISHED"}
+
+
+CLASSES = (KINEQUIMATION_OT_import_clip, KINEQUIMATION_OT_build, KINEQUIMATION_OT_retarget, KINEQUIMATION_OT_export, KINEQUIMATION_OT_animate, KINEQUIMATION_OT_convert,
+           KINEQUIMATION_OT_cancel, KINEQUIMATION_OT_find_python)
+
+
+def stop(*_):
+    """Ends what runs in the background: Blender is closed, another file opened, or the extension switched off."""
+    if RUNNING["job"]:
+        RUNNING["job"].end()
+        RUNNING["job"] = None

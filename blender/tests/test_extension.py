@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The extension as a user has it: the zip that `make extension` builds, installed by Blender itself, its buttons pressed."""
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from blender_side import BLENDER, SKELETON, wiggle
+from kinequimation_blender import files, jobs
+
+ROOT = BLENDER.parent
+POSES = """
+import sys
+from kinequimation import gait
+from kinequimation.pose import PoseSequence
+from kinequimation.skeleton import HORSE68
+motion = gait.generate('trot', n_frames=6, fps=25)
+PoseSequence.from_arrays(motion.positions(), fps=25, skeleton=HORSE68, frame='world').save(sys.argv[1])
+"""
+
+
+def python():
+    """A Python that has kinequimation, or None: Blender's own need not."""
+    if os.environ.get("KINEQUIMATION_PYTHON"):
+        return os.path.abspath(os.environ["KINEQUIMATION_PYTHON"])
+    return sys.executable if importlib.util.find_spec("xarray") else None
+
+
+@pytest.fixture(scope="module")
+def with_library(monkeypatch_module):
+    """The environment in which that Python finds this checkout's library."""
+    if python() is None:
+        pytest.skip("KINEQUIMATION_PYTHON is not set, and this Python has no kinequimation")
+    monkeypatch_module.setenv("PYTHONPATH", str(ROOT))
+    return python()
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def package(child, tmp_path_factory):
+    out = tmp_path_factory.mktemp("extension")
+    done = child(BLENDER / "scripts/build_extension.py", "--skeleton", SKELETON, "-o", out, "--cache", tmp_path_factory.getbasetemp() / "cache")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Path(json.loads(done.stdout.splitlines()[-1])["path"])
+
+
+def write(path, clip, **changes):
+    np.savez(path, **{**clip, **changes, "meta": json.dumps({**clip["meta"], **changes.get("meta", {})})})
+
+
+@pytest.fixture(scope="module")
+def folder(skeleton, tmp_path_factory):
+    """A folder of files that are not what they should be."""
+    out, good = tmp_path_factory.mktemp("used"), wiggle(skeleton, n_frames=4)
+    for name in ("text.npz", "text.nc", "text.mp4"):
+        (out / name).write_text("hello")
+    np.savez(out / "pickled.npz", **{**good, "meta": np.array({"bones": object}, object)})
+    write(out / "good.npz", good)
+    write(out / "other.npz", good, meta={"rest_hash": "0123456789abcdef"})
+    write(out / "empty.npz", good, rotation=good["rotation"][:0], root_location=good["root_location"][:0])
+    long = wiggle(skeleton, n_frames=2)
+    write(out / "long.npz", long, rotation=np.tile(long["rotation"], (10000, 1, 1)).astype(np.float32), root_location=np.tile(long["root_location"], (10000, 1)))
+    mapping = json.loads((BLENDER / "kinequimation_blender/mappings/horse.json").read_text())
+    mapping["controls"][0]["control"] = "tors"
+    (out / "mapping.json").write_text(json.dumps(mapping))
+    return out
+
+
+@pytest.fixture(scope="module")
+def used(child, package, clip_path, folder, tmp_path_factory):
+    """What came of each button."""
+    outside = []
+    if python():
+        env = dict(os.environ, PYTHONPATH=str(ROOT))
+        poses = tmp_path_factory.mktemp("poses") / "poses.nc"
+        subprocess.run([python(), "-c", POSES, str(poses)], check=True, env=env)
+        outside = [python(), poses]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        done = child(BLENDER / "tests/use_extension.py", package, clip_path, folder, *outside)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    steps = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"step"')]
+    return {step["step"]: step for step in steps}
+
+
+def test_the_zip_holds_what_it_needs_and_nothing_else(package):
+    names = set(zipfile.ZipFile(package).namelist())
+    assert {"blender_manifest.toml", "__init__.py", "LICENSE", "horse.json", "skin.npz", "mappings/horse.json", "ui.py"} <= names
+    assert not [n for n in names if "__pycache__" in n or n.endswith((".pyc", ".blend"))] and package.stat().st_size < 2e6
+
+
+def test_blender_installs_and_removes_it(used):
+    assert used["installed"]["enabled"] and used["installed"]["objects"] == []
+    assert used["switched off"]["left"] is False
+
+
+def test_build_and_retarget_can_be_undone(used):
+    assert used["build"]["result"] == ["FINISHED"] and "rig" in used["build"]["objects"] and "Horse" in used["build"]["objects"]
+    assert used["build undone"]["objects"] == []
+    assert used["redone"]["rig"] == "rig" and used["redone"]["skin"]
+    assert used["retarget"]["result"] == ["FINISHED"]
+    assert used["keyed"]["action"] == "wiggle" and used["keyed"]["range"] == [1, 16]
+    assert used["retarget undone"]["action"] is None and used["retarget undone"]["range"] == [1, 250]
+
+
+def test_export_leaves_the_scene_as_it_was(used, folder):
+    for name in ("FBX", "GLB", "USD", "BVH", "ABC"):
+        assert used["export " + name]["result"] == ["FINISHED"], used["export " + name]
+        assert (folder / f"panel.{name.lower()}").stat().st_size > 1000
+    assert used["exported"]["objects"] == used["retarget"]["objects"] and used["exported"]["scenes"] == ["Scene"]
+    assert used["exported"]["actions"] == used["keyed"]["actions"] and used["exported"]["action"] == "wiggle"
+
+
+@pytest.mark.parametrize("step, what", [
+    ("retarget without a clip", "no file chosen"), ("clip text.npz", "read as one"), ("clip nothing.npz", "there is no"), ("clip pickled.npz", "allow_pickle"),
+    ("clip other.npz", "0123456789abcdef"), ("clip empty.npz", "at least one frame"), ("clip long.npz", "20000"), ("frames", "5 to 3"),
+    ("not rigify", "the control root"), ("export not rigify", "DEF-spine.001"), ("hidden", "is hidden"), ("linked", "linked from another"), ("mapping", "the control tors")])
+def test_bad_input_is_reported_and_changes_nothing(used, step, what):
+    assert used[step]["result"] == ["REFUSED"] and what in used[step]["error"], used[step]
+    if step.startswith("clip "):
+        assert used["kept " + step.removeprefix("clip ")]["same"]
+
+
+def test_poses_go_through_the_installed_library(used, with_library):
+    assert "can't be started" in used["wrong python"]["error"]
+    assert used["not poses"]["result"] == ["REFUSED"] and "text.nc" in used["not poses"]["error"]
+    assert used["poses"]["result"] == ["FINISHED"] and "rig.001" in used["poses"]["objects"]
+    assert used["not a video"]["result"] == ["REFUSED"] and "text.mp4" in used["not a video"]["error"]
+
+
+def test_the_window_is_never_kept_waiting(used, with_library):
+    modal = used["modal"]
+    assert modal["ticks"] > 5 and modal["slowest"] < 0.1, "each tick must return at once"
+    assert modal["result"] == ["FINISHED"] and modal["used"] and modal["busy"] == [False, True] and modal["free"]
+
+
+def test_a_film_is_given_up_on_request(with_library, tmp_path):
+    job = jobs.Job(with_library, "animate", next((p for p in (ROOT / "kinequimation/assets/clips/demo.mp4", ROOT / "assets/clips/demo.mp4") if p.exists())), "-o", tmp_path / "out", "--no-blender")
+    end = time.monotonic() + 120
+    while job.poll() == "RUNNING" and job.done < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert job.state == "RUNNING" and job.stage and job.total > 2 and 0 < job.share < 1, (job.state, job.error, job.lines)
+    job.cancel()
+    assert job.wait() == "CANCELLED" and not (tmp_path / "out").exists(), "nothing half done may stay behind"
+
+
+def test_a_python_without_the_library_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.chdir(tmp_path)
+    job = jobs.Job("/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable, "--version")
+    if job.wait() == "DONE":
+        pytest.skip("kinequimation is installed in this machine's own Python")
+    assert "pip install kinequimation" in job.error
+    with pytest.raises(files.ClipError, match="preferences"):
+        jobs.Job("", "--version")
+
+
+def test_the_hash_is_the_librarys(with_library, skeleton):
+    done = subprocess.run([with_library, "-c", "from kinequimation.skeleton import HORSE_RIG; print(HORSE_RIG.rest_hash)"], capture_output=True, text=True)
+    assert done.stdout.strip() == files.rest_hash(skeleton)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installs the extension's zip as a user does, presses its buttons, and prints what came of each as a line of JSON.
+
+    python blender/tests/use_extension.py extension.zip clip.npz folder [python with kinequimation, pose3d.nc, video]
+"""
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from types import SimpleNamespace
+
+import bpy
+
+from kinequimation_blender import child
+
+
+def say(step, **what):
+    child.report(step=step, objects=sorted(o.name for o in bpy.data.objects if not o.name.startswith("WGT-")), **what)
+
+
+def press(step, operator, *args, **settings):
+    """One button, with undo as in the window; what it reported where it refused."""
+    try:
+        result, error = sorted(operator(*args, True, **settings)), None
+    except RuntimeError as refused:
+        result, error = ["REFUSED"], str(refused).strip().splitlines()[0]
+    say(step, result=result, error=error)
+
+
+def empty():
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=False)
+    bpy.ops.ed.undo_push(message="start")  # without a window Blender keeps no undo until it is asked to
+
+
+def main():
+    package, clip, folder, *outside = sys.argv[1:]
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    repo = next(r for r in bpy.context.preferences.extensions.repos if r.module == "user_default")
+    if Path(repo.directory).resolve().is_relative_to(Path(os.environ["BLENDER_USER_RESOURCES"]).resolve()):
+        bpy.ops.extensions.package_install_files(filepath=package, repo="user_default", enable_on_install=True)
+    say("installed", enabled="bl_ext.user_default.kinequimation_blender" in bpy.context.preferences.addons)
+    empty()
+    animate(clip, Path(folder))
+    refuse(Path(folder))
+    if outside:
+        in_the_background(*outside, Path(folder))
+    bpy.ops.preferences.addon_disable(module="bl_ext.user_default.kinequimation_blender")
+    say("switched off", left=hasattr(bpy.types.Scene, "kinequimation"))
+
+
+def animate(clip, folder):
+    options = bpy.context.scene.kinequimation
+    press("retarget without a clip", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    press("build", bpy.ops.kinequimation.build, "EXEC_DEFAULT")
+    bpy.ops.ed.undo()
+    say("build undone")
+    bpy.ops.ed.redo()
+    options = bpy.context.scene.kinequimation
+    options.clip = clip
+    say("redone", rig=options.rig.name if options.rig else None, skin="Horse" in bpy.data.objects)
+    press("retarget", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    say("keyed", **state())
+    bpy.ops.ed.undo()
+    say("retarget undone", **state())
+    bpy.ops.ed.redo()
+    options = bpy.context.scene.kinequimation
+    for format in ("FBX", "GLB", "USD", "BVH", "ABC"):
+        options.format, options.target = format, "UNREAL"
+        press("export " + format, bpy.ops.kinequimation.export, "EXEC_DEFAULT", filepath=str(folder / ("panel." + format.lower())))
+    say("exported", scenes=[s.name for s in bpy.data.scenes], **state())
+
+
+def state():
+    rig = bpy.context.scene.kinequimation.rig
+    action = rig and rig.animation_data and rig.animation_data.action
+    return dict(action=action.name if action else None, range=[bpy.context.scene.frame_start, bpy.context.scene.frame_end], actions=len(bpy.data.actions))
+
+
+def refuse(folder):
+    """Each of these leaves the scene as it was, and says what is wrong."""
+    options = bpy.context.scene.kinequimation
+    for name in ("text.npz", "nothing.npz", "pickled.npz", "other.npz", "empty.npz", "long.npz"):
+        options.clip = str(folder / name)
+        before = (len(bpy.data.objects), len(bpy.data.actions), bpy.context.scene.frame_end)
+        press("clip " + name, bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+        say("kept " + name, same=before == (len(bpy.data.objects), len(bpy.data.actions), bpy.context.scene.frame_end))
+    options.clip = str(folder / "good.npz")
+    options.first, options.last = 5, 3
+    press("frames", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    options.first, options.last = 1, 0
+    bpy.ops.object.armature_add()
+    options.rig = bpy.context.object
+    press("not rigify", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    press("export not rigify", bpy.ops.kinequimation.export, "EXEC_DEFAULT", filepath=str(folder / "no.fbx"))
+    options.rig.hide_set(True)
+    press("hidden", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    bpy.data.objects.remove(options.rig)
+    linked(options, folder)
+    options.mapping = "FILE"
+    options.mapping_file = str(folder / "mapping.json")
+    press("mapping", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+
+
+def linked(options, folder):
+    library = folder / "library.blend"
+    bpy.data.libraries.write(str(library), {bpy.data.objects["rig"]})
+    with bpy.data.libraries.load(str(library), link=True) as (there, here):
+        here.objects = ["rig"]
+    bpy.context.scene.collection.objects.link(here.objects[0])
+    options.rig = here.objects[0]
+    press("linked", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    bpy.data.objects.remove(here.objects[0])
+    options.rig = bpy.data.objects["rig"]
+
+
+def in_the_background(python, poses, folder):
+    options = bpy.context.scene.kinequimation
+    options.mapping, options.rig = "horse.json", None
+    preferences = bpy.context.preferences.addons["bl_ext.user_default.kinequimation_blender"].preferences
+    preferences.python = str(folder / "no_python")
+    press("wrong python", bpy.ops.import_anim.kinequimation_clip, "EXEC_DEFAULT", filepath=poses)
+    preferences.python = python
+    press("not poses", bpy.ops.import_anim.kinequimation_clip, "EXEC_DEFAULT", filepath=str(folder / "text.nc"))
+    press("poses", bpy.ops.import_anim.kinequimation_clip, "EXEC_DEFAULT", filepath=poses)
+    options.video = str(folder / "text.mp4")
+    press("not a video", bpy.ops.kinequimation.animate, "EXEC_DEFAULT")
+    say("modal", **modal(python, poses))
+
+
+def modal(python, poses):
+    """The timer's operator, tick by tick as the window's events call it: it never waits, and takes what came at the end."""
+    from bl_ext.user_default.kinequimation_blender import jobs, operators
+
+    class Operator(operators.Background):
+        used = False
+
+        def use(self, context):
+            self.used = True
+            return {"FINISHED"}
+
+    operator, ticks, slowest, result = Operator(), 0, 0.0, {"PASS_THROUGH"}
+    operator.job = operators.RUNNING["job"] = jobs.Job(python, "retarget", poses, "-o", poses + ".npz")
+    operator.timer = bpy.context.window_manager.event_timer_add(0.2, window=bpy.context.window)
+    busy = [bpy.ops.kinequimation.animate.poll(), bpy.ops.kinequimation.cancel.poll()]
+    while result == {"PASS_THROUGH"} and ticks < 3000:
+        start = time.perf_counter()
+        result = operator.modal(bpy.context, SimpleNamespace(type="TIMER"))
+        ticks, slowest = ticks + 1, max(slowest, time.perf_counter() - start)
+        time.sleep(0.02)
+    return dict(ticks=ticks, slowest=slowest, result=sorted(result), used=operator.used, busy=busy, free=bpy.ops.kinequimation.animate.poll())
+
+
+child.run(main)
