@@ -14,7 +14,7 @@ PIP   := $(BIN)/python -m pip install -q --disable-pip-version-check -c constrai
 QUIET := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help check demo test notebooks-test pytest test-blender-all extension wheel-test install-demo install docs readme picture clean pins
+.PHONY: help check demo test notebooks-test test-walkthroughs pytest test-blender-all extension wheel-test install-demo install docs readme picture clean pins
 
 help:  ## this list
 	@echo "KinEquiMation: a horse video in, an editable Rigify animation in Blender out."
@@ -49,6 +49,9 @@ test: notebooks-test pytest  ## everything: the notebooks, then pytest with the 
 
 notebooks-test: $(ALL)  ## run every notebook
 	$(QUIET) $(BIN)/nbdev_test --path nbs --n_workers $(WORKERS) --timing
+
+test-walkthroughs: $(ALL)  ## run the walkthroughs from top to bottom, with training and Blender (20 minutes at most)
+	$(QUIET) $(BIN)/nbdev_test --path nbs/tutorials --flags 'slow mmpose blender' --n_workers 1 --timing
 
 # two runs, for each side has a conftest.py of its own
 pytest: $(ALL)  ## tests/ and blender/tests/

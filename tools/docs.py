@@ -29,6 +29,8 @@ from nbdev.doclinks import _build_modidx
 from nbdev.serve import proc_nbs
 if __name__ == '__main__':   # proc_nbs starts workers
     refresh_quarto_yml(); _build_modidx(); proc_nbs(n_workers=2)
+    import api
+    api.write('_proc')
 '''
 
 
@@ -38,7 +40,20 @@ def copy_sources(to):
     for folder in ('nbs', 'kinequimation'): shutil.copytree(ROOT / folder, to / folder, ignore=ignore)
     for file in ('settings.ini', 'pyproject.toml'): shutil.copy(ROOT / file, to)
     (to / 'process.py').write_text(PROCESS)
+    shutil.copy(ROOT / 'tools/api.py', to)
+    (to / 'nbs/changelog.md').write_text((ROOT / 'CHANGELOG.md').read_text(encoding='utf-8'), encoding='utf-8')
+    (to / 'nbs/contributing.md').write_text((ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8'), encoding='utf-8')
+    (to / 'nbs/models.md').write_text(models(), encoding='utf-8')
     for notebook in (to / 'nbs').rglob('*.ipynb'): spare(notebook)
+
+
+def models():
+    "The page of the networks that ship: their cards, one after the other, each a level lower."
+    cards = [p.read_text(encoding='utf-8').strip() for p in sorted((ROOT / 'kinequimation/assets/models').glob('*.md'))]
+    head = '---\ntitle: Models\ndescription: The networks that ship - what they learned from, what they were measured on, what they fail at.\n---\n'
+    note = 'Each network is one ONNX file that runs without PyTorch, and says itself which skeleton and which input it wants. Others are chosen with `--detector` and `--lifter`. How they are trained: ' \
+           '[the detector](21_train_detector.ipynb), [the lifter](31_train_lifter.ipynb), [on your own horses](tutorials/train_on_your_own_horses.ipynb).'
+    return '\n\n'.join([head + '\n' + note, *(re.sub(r'^#', '##', card, flags=re.M) for card in cards)]) + '\n'
 
 
 def spare(notebook):
@@ -89,7 +104,8 @@ def make_local(site):
         html = KATEX_ELSEWHERE.sub(f'{up}site_libs/katex', html)
         html = PLOTLY_ELSEWHERE.sub('', html)
         if 'Plotly.newPlot' in html: html = html.replace('</head>', f'<script src="{up}site_libs/plotly.min.js"></script>\n</head>', 1)
-        # files that are no pages of the site are read in the repository
+        # what is a page here and a file there; files that are no pages of the site are read in the repository
+        html = re.sub(r'href="(?:\.\./)+(CHANGELOG|CONTRIBUTING)\.md"', lambda m: f'href="{up}{m[1].lower()}.html"', html)
         html = re.sub(r'href="(?:\.\./)+(\w[\w/]*(?:\.md)?|LICENSE)"', lambda m: f'href="{repository()}/blob/main/{m[1]}"' if (ROOT / m[1]).is_file() else m[0], html)
         page.write_text(html, encoding='utf-8')
     return len(pages)
