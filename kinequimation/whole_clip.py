@@ -215,11 +215,11 @@ class Normal:
         J = np.zeros(miss.shape + (self.n + self.m,))
         for name, j in by.items():
             if j is not None: J[..., self.columns[name]] = j
-        J *= weight[..., None]; miss = (miss*weight)[..., None]
+        J, miss = (J*weight[..., None]).astype(np.float32), (miss*weight)[..., None].astype(np.float32)  # sums are kept in double precision
         Jt = np.swapaxes(J, 1, 2)
         self.H += Jt @ J; self.r += (Jt @ miss)[..., 0]
         if nuisance is None: return
-        U = nuisance*weight[..., None]
+        U = (nuisance*weight[..., None]).astype(np.float32)
         JU, Ut = Jt @ U, np.swapaxes(U, 1, 2)
         inner = np.linalg.inv(np.eye(U.shape[-1]) + Ut @ U)
         self.H -= JU @ inner @ np.swapaxes(JU, 1, 2); self.r -= (JU @ inner @ (Ut @ miss))[..., 0]
@@ -230,10 +230,12 @@ class Normal:
         self.H[:, i, i] += weight; self.r[:, i] += weight*miss
 
     def tie(self, weight, miss, before, after):
-        "Rows between t and t + 1: weight (T - 1,), miss (T - 1, r), derivatives (T - 1, r, n)."
-        n, k, bt, at = self.n, weight[:, None, None], np.swapaxes(before, 1, 2), np.swapaxes(after, 1, 2)
-        self.H[:-1, :n, :n] += k*(bt @ before); self.H[1:, :n, :n] += k*(at @ after); self.B += k*(at @ before)
-        self.r[:-1, :n] += (k*(bt @ miss[..., None]))[..., 0]; self.r[1:, :n] += (k*(at @ miss[..., None]))[..., 0]
+        "Rows between t and t + 1: weight (T - 1,) or (T - 1, r), miss (T - 1, r), derivatives (T - 1, r, n)."
+        n, k = self.n, np.sqrt(np.broadcast_to(weight.reshape(len(weight), -1), miss.shape))[..., None]
+        before, after, miss = (a.astype(np.float32) for a in (k*before, k*after, k*miss[..., None]))
+        bt, at = np.swapaxes(before, 1, 2), np.swapaxes(after, 1, 2)
+        self.H[:-1, :n, :n] += bt @ before; self.H[1:, :n, :n] += at @ after; self.B += at @ before
+        self.r[:-1, :n] += (bt @ miss)[..., 0]; self.r[1:, :n] += (at @ miss)[..., 0]
 
     def smooth(self, value, weight):
         "Second differences of value (T, n), weight (n,)."
@@ -244,8 +246,8 @@ class Normal:
         self.second = np.broadcast_to(weight, (self.T - 2, self.n))
 
 # %% ../nbs/39_whole_clip.ipynb #39-022
-def _solve(self) -> tuple:  # steps (T, n) and (m,)
-    "Gauss-Newton's step."
+def _solve(self, border=True) -> tuple:  # steps (T, n) and (m,)
+    "Gauss-Newton's step; without the border, nothing there changes."
     T, n = self.T, self.n
     band = np.zeros((2*n + 1, T, n))
     r, c = np.tril_indices(n)
@@ -255,6 +257,7 @@ def _solve(self) -> tuple:  # steps (T, n) and (m,)
         band[n + r - c, :T - 1, c] = self.B[:, r, c].T
     if T > 2: band[2*n, :T - 2] += self.second
     L = cholesky_banded(band.reshape(2*n + 1, T*n), lower=True, overwrite_ab=True, check_finite=False)
+    if not border: return cho_solve_banded((L, True), self.r[:, :n].ravel(), check_finite=False).reshape(T, n), np.zeros(self.m)
     C = self.H[:, :n, n:].reshape(T*n, -1)
     X = cho_solve_banded((L, True), np.concatenate([self.r[:, :n].reshape(-1, 1), C], 1), check_finite=False)
     border = np.linalg.solve(self.H[:, n:, n:].sum(0) - C.T @ X[:, 1:], self.r[:, n:].sum(0) - C.T @ X[:, 0])
@@ -312,7 +315,8 @@ def _ground(eq, seen, st, tips, J, Jg, doubt):
     if len(tips) < 2: return
     both, full = seen.contact[1:]*seen.contact[:-1]/doubt.slide**2, np.zeros(tips.shape + (eq.n,))
     full[..., eq.columns['root']], full[..., eq.columns['theta']] = np.eye(3), J
-    for f in range(4): eq.tie(both[:, f], tips[:-1, f] - tips[1:, f], -full[:-1, f], full[1:, f])
+    full = full.reshape(len(tips), 12, -1)
+    eq.tie(np.repeat(both, 3, axis=1), (tips[:-1] - tips[1:]).reshape(-1, 12), -full[:-1], full[1:])
 
 _NAMES = [HORSE68.names[b] for b in BODY.bone]
 _flexion = lambda name: next(d for d, n in enumerate(_NAMES) if n == name and BODY.axis[d] == 0)
@@ -402,8 +406,7 @@ def fit_clip(
         eq.smooth(value, smooth)
         if held is not None: _hold(eq, value, *held)
         _at_limits(eq, st.theta)
-        if not lengths: i = np.arange(eq.n, eq.n + eq.m); eq.H[0, i, i] += 1e12
-        step, border = eq.solve()
+        step, border = eq.solve(lengths)
         turn = np.clip(step[:, 3:3 + D], -.5, .5)
         camera = st.camera + ([0, 0, border[-1]] if seen.fixed else step[:, 3 + D:])
         st = State(np.clip(st.theta + turn, BODY.low, BODY.high), st.root + step[:, :3], camera, st.tilt + border[-3:-1], st.lengths + border[:-3])
