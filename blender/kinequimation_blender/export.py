@@ -6,6 +6,8 @@ exported and removed: what one works on stays as it was.
 """
 import contextlib
 import dataclasses
+import struct
+import tempfile
 from pathlib import Path
 
 import bpy
@@ -15,7 +17,7 @@ from mathutils import Matrix
 from . import bvh, keys
 from .files import ClipError, atomic_path
 from .maths import continuous, matrix_to_quat
-from .motion import ROOTS, bake, deforming_meshes, safe, scene_fps, scene_frames, with_root
+from .motion import ROOTS, bake, deforming_meshes, points_of, safe, scene_fps, scene_frames, with_root
 from .scene import bind
 
 
@@ -50,12 +52,14 @@ def write(path, armature, skeleton, target="blender", root=None, meshes=None, fr
     check(path, target, root)
     path, target = Path(path), TARGETS[target]
     frames = scene_frames(bpy.context.scene) if frames is None else np.asarray(frames)
+    meshes = deforming_meshes(armature) if meshes is None else list(meshes)
     with frame_kept():
         motion = motion or bake(armature, skeleton, frames, scene_fps(bpy.context.scene))
+        if path.suffix.lower() in CARRY_POINTS:
+            motion = dataclasses.replace(motion, points=points_of(meshes, frames))
         motion = with_root(motion, armature, skeleton, frames, root or target.root)
     if target.safe_names:
         motion = dataclasses.replace(motion, names=[safe(n) for n in motion.names])
-    meshes = deforming_meshes(armature) if meshes is None else meshes
     with atomic_path(path) as partial:
         WRITERS[path.suffix.lower()](partial, motion, meshes, target, 0 if target.from_zero else int(frames[0]), name or action_name(armature))
         if not partial.exists() or partial.stat().st_size == 0:
@@ -124,14 +128,13 @@ def write_usd(path, motion, meshes, target, first, name):
 
 
 def write_abc(path, motion, meshes, target, first, name):
-    """Alembic knows no bones: a transform for each bone, one below the other, and the mesh's points in every frame."""
-    with workshop(motion, meshes, target, first, name) as scene:
+    """Alembic knows no bones: a transform for each bone, one below the other, and the mesh's points in every frame as they are seen in Blender."""
+    with tempfile.TemporaryDirectory(prefix="kinequimation-") as folder, workshop(motion, meshes, target, first, name) as scene:
         transforms(motion, target, first)
-        if meshes:
-            armature = build(motion, target, first, name)
-            on_armature(meshes, armature, motion, target)
+        for i, mesh in enumerate(meshes):
+            from_points(mesh, motion.points[mesh.name.removesuffix(KEPT)] / target.unit_m, first, Path(folder) / f"{i}.pc2")
         quietly(bpy.ops.wm.alembic_export, filepath=str(path), start=scene.frame_start, end=scene.frame_end, flatten=False, export_hair=False, export_particles=False,
-                uvs=False, packuv=False, vcolors=True, as_background_job=False, evaluation_mode="RENDER")
+                uvs=True, packuv=False, vcolors=True, as_background_job=False, evaluation_mode="RENDER")
 
 
 def write_bvh(path, motion, meshes, target, first, name):
@@ -139,6 +142,7 @@ def write_bvh(path, motion, meshes, target, first, name):
 
 
 WRITERS = {".fbx": write_fbx, ".glb": write_glb, ".usd": write_usd, ".usdc": write_usd, ".usda": write_usd, ".bvh": write_bvh, ".abc": write_abc}
+CARRY_POINTS = {".abc"}
 
 
 def quietly(operator, **settings):
@@ -263,6 +267,22 @@ def on_armature(meshes, armature, motion, target):
                 group.name = safe(group.name)
         copy.modifiers.clear()
         bind(copy, armature)
+
+
+def from_points(mesh, points, first, path):
+    """A copy of the mesh whose points (T,V,3) come from a file, which lives as long as the export does."""
+    data = mesh.data.copy()
+    if len(data.vertices) != points.shape[1]:  # a modifier makes more of them
+        data = bpy.data.meshes.new_from_object(mesh.evaluated_get(bpy.context.evaluated_depsgraph_get()))
+    copy = bpy.data.objects.new(mesh.name.removesuffix(KEPT), data)
+    data.name = mesh.data.name.removesuffix(KEPT)
+    bpy.context.scene.collection.objects.link(copy)
+    with open(path, "wb") as file:  # the PC2 format: a head of 32 bytes, then the numbers
+        file.write(struct.pack("<12siiffi", b"POINTCACHE2\0", 1, points.shape[1], 0.0, 1.0, len(points)))
+        file.write(np.ascontiguousarray(points, "<f4").tobytes())
+    modifier = copy.modifiers.new("Points", "MESH_CACHE")
+    modifier.cache_format, modifier.filepath, modifier.frame_start, modifier.interpolation = "PC2", str(path), first, "NONE"
+    modifier.forward_axis, modifier.up_axis, modifier.deform_mode = "POS_Y", "POS_Z", "OVERWRITE"
 
 
 def transforms(motion, target, first):

@@ -26,6 +26,7 @@ class Motion:
     tail: np.ndarray   # (B,3) at rest
     world: np.ndarray  # (T,B,4,4)
     fps: float
+    points: dict = dataclasses.field(default_factory=dict)  # mesh name -> (T,V,3), where a format carries points
 
     def local(self, matrices):
         """(...,B,4,4) against the parent's."""
@@ -60,6 +61,29 @@ def of_source(skeleton, source, fps):
     return Motion(["DEF-" + n for n in skeleton["names"]], list(skeleton["parents"]), skeleton["matrix_local"], skeleton["tail"], source, fps)
 
 
+def points_of(meshes, frames):
+    """Where each mesh's points are as they are seen in the scene, bendy bones, all modifiers and all: name -> (T,V,3)."""
+    out = {mesh.name: [] for mesh in meshes}
+    for frame in frames:
+        bpy.context.scene.frame_set(int(frame))
+        graph = bpy.context.evaluated_depsgraph_get()
+        for mesh in meshes:
+            out[mesh.name].append(evaluated_points(mesh.evaluated_get(graph)))
+    for name, rows in out.items():
+        if len({len(row) for row in rows}) > 1:
+            raise ClipError(f"Expected {name} to have the same points in every frame, but it has {len(rows[0])} and others. Switch off what changes them (a modifier).")
+    return {name: np.array(rows) for name, rows in out.items()}
+
+
+def evaluated_points(obj):
+    mesh = obj.to_mesh()
+    co = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", co)
+    obj.to_mesh_clear()
+    matrix = np.array(obj.matrix_world)
+    return co.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
 def rigid_of(matrices):
     """Without scale: what stretches in Blender only turns and shifts elsewhere."""
     return rigid(pure_rotation(matrices[..., :3, :3]), matrices[..., :3, 3])
@@ -71,10 +95,12 @@ def with_root(motion, armature, skeleton, frames, root):
         return motion
     path = ground(motion, armature, skeleton, frames)
     if root == "in_place":
-        return dataclasses.replace(motion, world=inverse(path)[:, None] @ motion.world)
+        back = inverse(path)
+        points = {name: at @ np.swapaxes(back[:, :3, :3], -1, -2) + back[:, None, :3, 3] for name, at in motion.points.items()}
+        return dataclasses.replace(motion, world=back[:, None] @ motion.world, points=points)
     parents = [0 if p < 0 else p + 1 for p in motion.parents]
     return Motion([ROOT, *motion.names], [-1, *parents], np.concatenate([np.eye(4)[None], motion.rest]), np.concatenate([[[0, 0.3, 0]], motion.tail]),
-                  np.concatenate([path[:, None], motion.world], 1), motion.fps)
+                  np.concatenate([path[:, None], motion.world], 1), motion.fps, motion.points)
 
 
 def ground(motion, armature, skeleton, frames):

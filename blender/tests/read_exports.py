@@ -27,6 +27,12 @@ def main():
         bpy.ops.wm.read_factory_settings(use_empty=True)
         scene = bpy.context.scene
         scene.render.fps, scene.render.fps_base = round(fps), round(fps) / fps  # glTF and Alembic count in seconds: the reader's rate is what makes frames
+        if path.suffix == ".blend":
+            bpy.ops.wm.open_mainfile(filepath=str(path), use_scripts=False)
+            seen = bones(bpy.context.scene, path)
+            plain_skin()
+            np.savez(str(path) + ".npz", **seen, plain=bones(bpy.context.scene, path)["vertices"])
+            continue
         (group, name), settings = IMPORTERS[path.suffix][0].split("."), dict(IMPORTERS[path.suffix][1])
         if unit != 1:
             settings["scale" if path.suffix == ".abc" else "global_scale"] = unit
@@ -38,17 +44,18 @@ def main():
 
 
 def bones(scene, path):
-    obj = next(o for o in bpy.data.objects if o.type == "ARMATURE")
-    data, names = obj.animation_data, [b.name for b in obj.pose.bones]
-    times = range(scene.frame_start, scene.frame_end + 1) if path.suffix == ".usd" else key_times(obj)
-    rest = [obj.matrix_world @ b.matrix_local for b in obj.data.bones]
+    """Of the armature, or in our own scene of the control rig: its bones that deform."""
+    obj = bpy.data.objects["rig"] if path.suffix == ".blend" else next(o for o in bpy.data.objects if o.type == "ARMATURE")
+    pose = [b for b in obj.pose.bones if b.name.startswith("DEF-") or path.suffix != ".blend"]
+    names, rest = [b.name for b in pose], [obj.matrix_world @ b.bone.matrix_local for b in pose]
+    times = range(scene.frame_start, scene.frame_end + 1) if path.suffix in (".usd", ".blend") else key_times(obj)
     world, vertices = [], []
     for time in times:
         scene.frame_set(int(time), subframe=float(time % 1))
-        world.append([obj.matrix_world @ b.matrix for b in obj.pose.bones])
+        world.append([obj.matrix_world @ b.matrix for b in pose])
         vertices.append(points())
     return pack(scene, names, world, vertices, times, rest=np.array(rest), takes=[a.name for a in bpy.data.actions],
-                parents=[b.parent.name if b.parent else "" for b in obj.data.bones], objects=[o.name for o in bpy.data.objects])
+                parents=[b.parent.name if b.parent else "" for b in pose], objects=[o.name for o in bpy.data.objects])
 
 
 def transforms(scene, path):
@@ -61,6 +68,14 @@ def transforms(scene, path):
     return pack(scene, [o.name for o in empties], world, vertices, range(scene.frame_start, scene.frame_end + 1), parents=[o.parent.name if o.parent else "" for o in empties], takes=[])
 
 
+def plain_skin():
+    """As programs without bendy bones and volume-preserving skins have it."""
+    for bone in bpy.data.objects["rig"].data.bones:
+        bone.bbone_segments = 1
+    for modifier in bpy.data.objects["Horse"].modifiers:
+        modifier.use_deform_preserve_volume = False
+
+
 def key_times(obj):
     """Where the keys are. Blender's FBX importer counts frames with the rate rounded (30 for 29.97), so that they need not be whole."""
     co = np.empty(2 * max(len(c.keyframe_points) for c in curves(obj)), np.float32)
@@ -69,8 +84,8 @@ def key_times(obj):
 
 
 def points():
-    """(V,3) of the first mesh as it is in this frame; a fixed few of them."""
-    meshes = sorted((o for o in bpy.data.objects if o.type == "MESH"), key=lambda o: -len(o.data.vertices))
+    """(V,3) of the largest mesh that is in the scene, as it is in this frame."""
+    meshes = sorted((o for o in bpy.context.scene.objects if o.type == "MESH"), key=lambda o: -len(o.data.vertices))
     if not meshes:
         return np.zeros((0, 3))
     graph = bpy.context.evaluated_depsgraph_get()
@@ -80,7 +95,7 @@ def points():
     mesh.vertices.foreach_get("co", co)
     matrix = np.array(obj.matrix_world)
     obj.to_mesh_clear()
-    return (co.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3])
+    return co.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def pack(scene, names, world, vertices, times, rest=None, **meta):
