@@ -76,3 +76,46 @@ def posed(skeleton, rotation, root_location):
             local = np.linalg.inv(rest[parent]) @ rest[b]
             out[:, b] = out[:, parent] @ local @ rigid(basis[:, b], np.zeros(3))
     return out
+
+
+def slerp(a, b, share):
+    """Between unit quaternions a and b (...,4), the shorter way round."""
+    cosine = (a * b).sum(-1, keepdims=True)
+    b, angle = np.where(cosine < 0, -b, b), np.arccos(np.clip(np.abs(cosine), 0, 1))
+    sine = np.maximum(np.sin(angle), 1e-9)
+    mixed = np.where(angle < 1e-5, (1 - share) * a + share * b, (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / sine)
+    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+
+
+def blend(a, b, share):
+    """Between rigid matrices (...,4,4), as Blender's constraints with less than full influence do."""
+    turn = quat_to_matrix(slerp(matrix_to_quat(a[..., :3, :3]), matrix_to_quat(b[..., :3, :3]), share))
+    return rigid(turn, (1 - share) * a[..., :3, 3] + share * b[..., :3, 3])
+
+
+def euler_xyz(matrix):
+    """Angles (...,3) rad of rotations (...,3,3), about X first, Y between -90 and 90 degrees."""
+    across = np.hypot(matrix[..., 0, 0], matrix[..., 1, 0])
+    return np.stack([np.arctan2(matrix[..., 2, 1], matrix[..., 2, 2]), np.arctan2(-matrix[..., 2, 0], across), np.arctan2(matrix[..., 1, 0], matrix[..., 0, 0])], -1)
+
+
+def from_euler_xyz(angles):
+    """Rotations (...,3,3) by angles (...,3) rad: about X, then Y, then Z."""
+    (cx, cy, cz), (sx, sy, sz) = np.moveaxis(np.cos(angles), -1, 0), np.moveaxis(np.sin(angles), -1, 0)
+    rows = [cy * cz, sx * sy * cz - cx * sz, cx * sy * cz + sx * sz, cy * sz, sx * sy * sz + cx * cz, cx * sy * sz - sx * cz, -sy, sx * cy, cx * cy]
+    return np.stack(rows, -1).reshape(np.shape(angles)[:-1] + (3, 3))
+
+
+def rotvec(matrix):
+    """Axis times angle (...,3) rad of rotations (...,3,3)."""
+    quat = matrix_to_quat(matrix)
+    quat = np.where(quat[..., :1] < 0, -quat, quat)
+    size = np.linalg.norm(quat[..., 1:], axis=-1, keepdims=True)
+    return quat[..., 1:] * np.where(size < 1e-9, 2, 2 * np.arctan2(size, quat[..., :1]) / np.maximum(size, 1e-12))
+
+
+def from_rotvec(vector):
+    """Rotations (...,3,3) about vectors (...,3), by their length in rad."""
+    angle = np.linalg.norm(vector, axis=-1, keepdims=True)
+    quat = np.concatenate([np.cos(angle / 2), vector * np.where(angle < 1e-9, 0.5, np.sin(angle / 2) / np.maximum(angle, 1e-12))], -1)
+    return quat_to_matrix(quat)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A clip on a horse of other proportions: every bone turned as in the clip, the way scaled to the legs, and the hooves set down again."""
+import numpy as np
+
+from .maths import from_rotvec, inverse, posed, rigid
+
+LEGS = {  # in the order of a clip's contacts; from hip or shoulder down to the hoof
+    "LH": ("thigh.L", "lower_leg.L", "hind_foot.L", "r_toe.L", "r_hoof.L"), "LF": ("upper_arm.L", "forearm.L", "forefoot.L", "f_toe.L", "f_hoof.L"),
+    "RH": ("thigh.R", "lower_leg.R", "hind_foot.R", "r_toe.R", "r_hoof.R"), "RF": ("upper_arm.R", "forearm.R", "forefoot.R", "f_toe.R", "f_hoof.R")}
+
+
+def fit(skeleton, clip, own):
+    """World matrices (T,B,4,4) of `own`'s bones in the motion of a clip that was made for `skeleton`."""
+    source = posed(skeleton, clip["rotation"], clip["root_location"])
+    if own is skeleton:
+        return source
+    turn = source[..., :3, :3] @ np.swapaxes(skeleton["matrix_local"][:, :3, :3], -1, -2)
+    root = source[:, 0, :3, 3] * leg_length(own) / leg_length(skeleton)
+    contacts = clip["contacts"] if "contacts" in clip else find_contacts(tips(skeleton, source), clip["meta"]["fps"])
+    return plant(own, turn, root, np.asarray(contacts, bool), clip["meta"]["fps"])
+
+
+def leg_length(skeleton):
+    """Metres, mean of the four legs."""
+    joints = np.array([[skeleton["names"].index(n) for n in leg] for leg in LEGS.values()])
+    heads = skeleton["head"][joints]
+    return np.linalg.norm(np.diff(heads, axis=1), axis=-1).sum(1).mean()
+
+
+def turned(own, turn, root):
+    """World matrices (T,B,4,4) of bones turned by `turn` (T,B,3,3) from their rest pose, in the world's axes."""
+    out = rigid(turn @ own["matrix_local"][:, :3, :3], np.zeros(turn.shape[:2] + (3,)))
+    for b, parent in enumerate(own["parents"]):
+        out[:, b, :3, 3] = root if parent < 0 else out[:, parent, :3, 3] + turn[:, parent] @ (own["head"][b] - own["head"][parent])
+    return out
+
+
+def tips(skeleton, source):
+    """(T,4,3) the hooves' tips."""
+    hooves = [skeleton["names"].index(leg[-1]) for leg in LEGS.values()]
+    local = (inverse(skeleton["matrix_local"][hooves]) @ np.append(skeleton["tail"][hooves], np.ones((4, 1)), 1)[..., None])[..., 0]
+    return (source[:, hooves] @ local[..., None])[..., :3, 0]
+
+
+def find_contacts(tip, fps, height_m=0.04, speed=0.5):
+    """(T,4) bool: low, and not moving along with the horse, by the speed that the fastest hoof has."""
+    velocity = np.linalg.norm(np.gradient(tip, axis=0), axis=-1) * fps if len(tip) > 1 else np.zeros(tip.shape[:2])
+    return (tip[..., 2] < height_m) & (velocity < max(speed, 0.15 * velocity.max()))
+
+
+def plant(own, turn, root, contacts, fps):
+    """Planted hooves stand still on the ground: the trunk's height first, then the legs; where a leg is too short the trunk gives way."""
+    turn = turn.copy()
+    place = lambda: turned(own, turn, root)
+    root = root - [0, 0, 1] * carried_over(tips(own, place())[..., 2], contacts, fps)[:, None]
+    target = targets(tips(own, place()), contacts)
+    for _ in range(4):
+        reach(own, turn, place(), target)
+        missing = np.maximum((tips(own, place()) - target)[..., 2], 0)
+        if missing[contacts].max(initial=0) < 1e-4:
+            break
+        root = root - [0, 0, 1] * carried_over(missing, contacts, fps, np.max)[:, None]
+    reach(own, turn, place(), target)
+    return place()
+
+
+def targets(tip, contacts):
+    """(T,4,3) where the hooves should be: at one place on the ground while planted; in between what was mended fades over; none sinks."""
+    out, time = tip.copy(), np.arange(len(tip))
+    for leg in range(4):
+        planted = np.flatnonzero(contacts[:, leg])
+        if len(planted) == 0:
+            continue
+        for stance in np.split(planted, np.flatnonzero(np.diff(planted) > 1) + 1):
+            out[stance, leg] = [*tip[stance, leg, :2].mean(0), 0]
+        mended = (out - tip)[planted, leg]
+        out[:, leg] = tip[:, leg] + np.stack([np.interp(time, planted, mended[:, k]) for k in range(3)], -1)
+    out[..., 2] = np.maximum(out[..., 2], 0)
+    return out
+
+
+def carried_over(height, contacts, fps, over=np.mean):
+    """(T,) the planted hooves' heights, one a frame, carried over flight and smoothed."""
+    some, time = contacts.any(1), np.arange(len(height))
+    if not some.any():
+        return np.zeros(len(height))
+    value = np.interp(time, time[some], [over(h[c]) for h, c in zip(height[some], contacts[some])])
+    n = max(1, int(0.25 * fps))
+    kernel = np.exp(-0.5 * (np.arange(-n, n + 1) / max(0.08 * fps, 0.3)) ** 2)
+    return np.convolve(np.pad(value, n, mode="edge"), kernel / kernel.sum(), "valid")
+
+
+def reach(own, turn, source, target):
+    """Turns the legs' bones, in place, by the least that brings the hooves' tips to `target` (T,4,3); hooves and pasterns keep their slope."""
+    tip = tips(own, source)
+    for leg, joints in enumerate(LEGS.values()):
+        index = [own["names"].index(n) for n in joints]
+        more = least_turns(source[:, index[:4], :3, 3], source[:, index[3], :3, 3] + target[:, leg] - tip[:, leg])
+        for k in range(3):
+            for b in [index[k]] + [own["names"].index(n) for n in [joints[k] + ".001"] if n in own["names"]]:
+                turn[:, b] = more[:, k] @ turn[:, b]
+
+
+def least_turns(joints, target, rounds=25):
+    """Rotations (T,n,3,3) of the n bones between `joints` (T,n+1,3) that bring the last joint to `target` (T,3), or as near as it reaches."""
+    bones = np.diff(joints, axis=1)
+    turn = np.tile(np.eye(3), bones.shape[:2] + (1, 1))
+    for _ in range(rounds):
+        arm = np.cumsum((turn @ bones[..., None])[:, ::-1, :, 0], 1)[:, ::-1]  # from each joint to the end
+        away = target - joints[:, 0] - arm[:, 0]
+        if np.abs(away).max() < 1e-6:
+            break
+        system = (np.square(arm).sum((1, 2))[:, None, None] + 1e-4) * np.eye(3) - np.einsum("tja,tjb->tab", arm, arm)
+        omega = np.cumsum(np.cross(arm, np.linalg.solve(system, away[..., None])[:, None, :, 0]), 1)  # a bone turns with those above it
+        size = np.linalg.norm(omega, axis=-1, keepdims=True)
+        turn = from_rotvec(omega * np.minimum(1, 0.3 / np.maximum(size, 1e-9))) @ turn  # no leaps: the formula holds for small turns
+    return turn
