@@ -155,9 +155,6 @@ def to_euler(a, near=(0.0, 0.0, 0.0)):
 
 def world_motion(clip, skeleton):
     """For each frame (root's place in m, list of rotations that turn the rest pose into the pose), world axes, Z up."""
-    missing = [n for n in skeleton["names"] if n not in clip["meta"]["bones"]]
-    if missing:
-        raise ClipError("Expected a clip with the bone {}, but it has none of that name. Retarget it again.".format(missing[0]))
     order = [clip["meta"]["bones"].index(n) for n in skeleton["names"]]
     for row, root in zip(clip["rotation"], clip["root_location"]):
         deltas = []
@@ -166,6 +163,13 @@ def world_motion(clip, skeleton):
             own = times(rest, times(of_quat(row[order[bone]]), transposed(rest)))
             deltas.append(times(deltas[parent], own) if parent >= 0 else own)
         yield root, deltas
+
+
+def check(clip, skeleton):
+    """Raises `ClipError` for a clip that lacks a bone of the skeleton."""
+    missing = [n for n in skeleton["names"] if n not in clip["meta"]["bones"]]
+    if missing:
+        raise ClipError("Expected a clip with the bone {}, but it has none of that name. Retarget it again.".format(missing[0]))
 
 
 def in_maya(motion, up, per_metre):
@@ -200,6 +204,7 @@ def apply(clip_path, skeleton_path, namespace="", start=None):
     """Keys the clip on the skeleton whose joints are called DEF_... (or DEF-... as it comes in), made new if there is none; returns the root joint."""
     from maya import cmds
     clip, skeleton = read_clip(clip_path), read_skeleton(skeleton_path)
+    check(clip, skeleton)
     up, per_metre = cmds.upAxis(query=True, axis=True), 1.0 / METRES[cmds.currentUnit(query=True, linear=True)]
     cmds.undoInfo(openChunk=True, chunkName="KinEquiMation")
     try:
