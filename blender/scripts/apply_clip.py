@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bpy
 
-from kinequimation_blender import child, export, files, ml_rig, motion, retarget, rig, scene
+from kinequimation_blender import child, export, files, maths, ml_rig, motion, retarget, rig, scene
 from synth import coat
 from synth import horse as horse_builder
 
@@ -36,7 +36,7 @@ def main():
     meshes = [] if args.no_mesh else [add_horse(horse_mesh, horse, skeleton)]
     dress(clip, skeleton, frames, source, horse, bare, args)
     steps.step("horse")
-    baked = motion.of_source(skeleton, source, clip["meta"]["fps"])
+    baked = motion.of_source(skeleton, maths.posed(skeleton, clip["rotation"], clip["root_location"]), clip["meta"]["fps"])
     write(args.output, args.final_dir or args.output, {"scene.blend": scene.save, **{
         name_of: lambda path: export.write(path, bare, skeleton, meshes=meshes, frames=frames, name=name, motion=baked) for name_of in FILES[1:]}}, steps)
 
