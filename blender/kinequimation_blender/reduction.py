@@ -10,7 +10,9 @@ import numpy as np
 
 from . import keys
 ROOT = (0.3, 0.02)     # mm and degrees: what everything hangs on stays closest
-PLANTED_MM = 0.3
+PLANTED_MM = 1.0
+ARM_M = 0.4            # what turns is held to the millimetres this far off; beyond that bones correct each other
+IK_ARM_M = 0.25        # the same for IK controls, which turn the end of a leg
 PIECE = 240            # frames fitted at once
 
 
@@ -42,11 +44,21 @@ def fit_piece(values, error, forced, slope_first, slope_last):
     while True:
         value, slope, fitted = least_squares(values, np.array(at), slope_first, slope_last)
         wrong = error(fitted)
-        more = [a + 1 + int(wrong[a + 1:b].argmax()) for a, b in zip(at, at[1:]) if b - a > 1 and wrong[a + 1:b].max() > 1]
-        more += [f for k in at for f in (k - 1, k + 1) if wrong[k] > 1 and 0 <= f <= last and f not in at]  # off at a key itself
+        more = [split(a, b, wrong) for a, b in zip(at, at[1:]) if b - a > 1 and wrong[a + 1:b].max() > 1]
+        if not more:  # off at a key itself: the longer of its neighbours gives way
+            more = [split(*max(((a, b) for a, b in zip(at, at[1:]) if k in (a, b)), key=lambda piece: piece[1] - piece[0]), wrong) for k in at if wrong[k] > 1]
+        more = [f for f in more if f not in at]
         if not more:
             return Fit(np.array(at), value, slope, fitted)
         at = sorted(set(at) | set(more))
+
+
+def split(a, b, wrong):
+    """The frame between the keys a and b where the fit is worst, but not so near either that a piece of a frame or two is left."""
+    if b - a < 2:
+        return a
+    edge = min(2, (b - a) // 2)
+    return a + edge + int(wrong[a + edge:b - edge + 1].argmax())
 
 
 def least_squares(values, at, slope_first, slope_last, rest=1e-4):
@@ -83,8 +95,8 @@ def write(curves, bag, rig, tolerance, contacts=None):
     """All curves with as many keys as they need; returns how many there are, and how many there were."""
     arms, count = reaches(rig), 0
     for bone in dict.fromkeys(curves.groups.values()):
-        planted = planted_frames(bone, contacts)
-        fitted = curves.fitted.get(bone) or fit_bone(curves, bone, *tolerance, arms.get(bone, 0.1), planted)
+        arm = min(arms.get(bone, 0.1), IK_ARM_M if "_ik." in bone else ARM_M)
+        fitted = curves.fitted.get(bone) or fit_bone(curves, bone, *tolerance, arm, planted_frames(bone, contacts))
         for path, made in fitted.items():
             count += keys.write_bezier(bag, path, curves.frames, made, bone)
     return count, sum(v.size for v in curves.values.values())
@@ -101,7 +113,6 @@ def fit_bone(curves, bone, mm, degrees, arm_m, planted=None):
     """path -> Fit for the curves of one bone. `arm_m`: how far off the furthest thing is that turns with it."""
     radians = min(np.radians(degrees), mm / 1000 / max(arm_m, 0.01))
     limit = np.full(len(curves.frames), mm / 1000) if planted is None else np.where(planted, min(mm, PLANTED_MM), mm) / 1000
-    slack = limit / limit.max()
     forced = [] if planted is None else list(np.flatnonzero(np.diff(planted.astype(int)) == 1) + 1) + list(np.flatnonzero(np.diff(planted.astype(int)) == -1))
     paths = [p for p, owner in curves.groups.items() if owner == bone]
     widths = [curves.values[p].shape[1] for p in paths]
@@ -116,9 +127,9 @@ def fit_bone(curves, bone, mm, degrees, arm_m, planted=None):
                 worst = np.maximum(worst, np.linalg.norm(a - b, axis=1) / limit[frames])
             elif width == 4:
                 cosine = np.abs((a * b).sum(1)) / np.maximum(np.linalg.norm(a, axis=1), 1e-9)
-                worst = np.maximum(worst, 2 * np.arccos(np.clip(cosine, 0, 1)) / (radians * slack[frames]))
+                worst = np.maximum(worst, 2 * np.arccos(np.clip(cosine, 0, 1)) / radians)
             else:
-                worst = np.maximum(worst, np.abs(a - b).max(1) / (radians * slack[frames]))
+                worst = np.maximum(worst, np.abs(a - b).max(1) / radians)
         return worst
 
     still = error(np.repeat(values[:1], len(values), 0), slice(None)).max() <= 0.25
