@@ -48,7 +48,7 @@ def explain(
     if isinstance(error, OSError) and error.strerror: return f'{error.strerror}: {error.filename}' if error.filename else error.strerror
     return None
 
-# %% ../nbs/81_cli.ipynb #81-009
+# %% ../nbs/81_cli.ipynb #81-010
 def _full_disk(error) -> str|None:
     "Says which limit was hit if a full disk is anywhere in the chain of causes: libraries wrap it, some keep only its words."
     for e in _chain(error):
@@ -69,7 +69,7 @@ def _missing(package: str) -> str:
     wanted = f'kinequimation[{extra}]' if extra else top
     return f"This command needs the package {top}, which is not installed. Install it: pip install '{wanted}'"
 
-# %% ../nbs/81_cli.ipynb #81-011
+# %% ../nbs/81_cli.ipynb #81-012
 def one_line(command):
     "Decorator for a command: what the user can mend becomes `kinequimation: ...` on stderr and exit code 2."
     @functools.wraps(command)
@@ -87,7 +87,7 @@ def _say(text: str):
     "One line on stderr, exactly as it is: no wrapping, no markup."
     print(text, file=sys.stderr, flush=True)
 
-# %% ../nbs/81_cli.ipynb #81-013
+# %% ../nbs/81_cli.ipynb #81-014
 class Bars:
     "Context manager; call it with `(stage, done, total)` and it shows one bar a stage on stderr, or a line a stage where stderr is no terminal."
     def __init__(self, quiet=False, rate=False):   # rate: also how many a second, and the time left
@@ -120,7 +120,7 @@ class Bars:
         if kind is None: self._finish()
         if self._bars: self._bars.stop()
 
-# %% ../nbs/81_cli.ipynb #81-014
+# %% ../nbs/81_cli.ipynb #81-015
 def _rich_bars(rate=False):
     "A rich progress display on stderr: what is being done, how far, for how long; with `rate` also how fast, and the time left."
     from rich.console import Console
@@ -137,7 +137,7 @@ def _report(paths, hint=''):
     for path in paths: print(path, flush=True)
     if hint: _say(hint)
 
-# %% ../nbs/81_cli.ipynb #81-016
+# %% ../nbs/81_cli.ipynb #81-017
 app = typer.Typer(name='kinequimation', no_args_is_help=True, rich_markup_mode='rich', pretty_exceptions_enable=False, add_completion=False,
     context_settings=dict(help_option_names=['-h', '--help']),
     help='Markerless motion capture for horses: an ordinary video in, an editable Rigify animation in Blender out.\n\n'
@@ -155,7 +155,7 @@ def top(version: Annotated[bool, typer.Option('--version', metavar=' ', help='Pr
 
 WAY, STAGE, TRAIN, HELP = 'The whole way', 'One stage', 'Training and measuring', 'Help'
 
-# %% ../nbs/81_cli.ipynb #81-017
+# %% ../nbs/81_cli.ipynb #81-018
 Video = Annotated[Path, typer.Argument(metavar='VIDEO', help='A clip with one horse in it.', show_default=False)]
 Bbox = Annotated[Optional[str], typer.Option(metavar='L,T,R,B', help='Where the horse is in the first frame: left,top,right,bottom in pixels. Found by itself if not given.', show_default=False)]
 Fov = Annotated[Optional[float], typer.Option(metavar='DEGREES', help="The camera's horizontal field of view. Guessed if not given.", show_default=False)]
@@ -177,7 +177,7 @@ Camera = Annotated[CameraMode, typer.Option('--camera', metavar='auto|static|fol
 
 def _out(example): return typer.Option('--out', '-o', metavar=example, help='Where to write.')
 
-# %% ../nbs/81_cli.ipynb #81-018
+# %% ../nbs/81_cli.ipynb #81-020
 def _target(path, suffix, *inputs) -> Path:
     "Refuse an output path with another ending than its format has, or one that is an input."
     path = Path(path)
@@ -201,7 +201,7 @@ def _box(text):
     if len(box) != 4: raise InputError(f'Expected --bbox LEFT,TOP,RIGHT,BOTTOM in pixels, such as 100,80,620,470, but got {text!r}.')
     return box
 
-# %% ../nbs/81_cli.ipynb #81-019
+# %% ../nbs/81_cli.ipynb #81-022
 @app.command(rich_help_panel=WAY, name='animate')
 @one_line
 def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'), withers_height: Withers = 1.6, fov: Fov = None, bbox: Bbox = None,
@@ -216,7 +216,7 @@ def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'
     scene = paths.get('scene.blend')
     _report(paths.values(), f'Look at {paths["overlay.mp4"]} first' + (f', then open {scene} in Blender and press Space.' if scene else '.'))
 
-# %% ../nbs/81_cli.ipynb #81-020
+# %% ../nbs/81_cli.ipynb #81-023
 def _others(pose2d):
     "One line about horses that were seen and not followed, and how to follow one of them; '' if there were none."
     from kinequimation.detect import other_horses
@@ -236,7 +236,7 @@ def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('p
     with Bars(quiet) as bars: path = detect(video, _target(out, '.nc', video), _box(bbox), detector, threads, bars, stride, half)
     _report([path], _others(path))
 
-# %% ../nbs/81_cli.ipynb #81-021
+# %% ../nbs/81_cli.ipynb #81-025
 @app.command(rich_help_panel=STAGE, name='overlay')
 @one_line
 def overlay_command(video: Video, pose2d: Annotated[Path, typer.Argument(metavar='POSE2D.nc', help='What detect wrote.', show_default=False)],
@@ -246,7 +246,7 @@ def overlay_command(video: Video, pose2d: Annotated[Path, typer.Argument(metavar
     with Bars(quiet) as bars: path = overlay(video, pose2d, _target(out, '.mp4', video), bars, trail)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-022
+# %% ../nbs/81_cli.ipynb #81-026
 @app.command(rich_help_panel=STAGE, name='lift')
 @one_line
 def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D', help='What detect wrote (.nc), or keypoints of DeepLabCut (.h5, .csv), SLEAP (.slp, .h5), COCO (.json) or movement (.nc).', show_default=False)],
@@ -257,7 +257,7 @@ def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D', help='
     with Bars(quiet) as bars: path = lift(pose2d, _target(out, '.nc', pose2d), fov, lifter, bars, fps=fps, image_size=_size(image_size), landmarks=landmarks, individual=individual)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-023
+# %% ../nbs/81_cli.ipynb #81-027
 @app.command(rich_help_panel=STAGE, name='refine')
 @one_line
 def refine_command(pose3d: Annotated[Path, typer.Argument(metavar='POSE3D.nc', help='What lift wrote.', show_default=False)],
@@ -269,7 +269,7 @@ def refine_command(pose3d: Annotated[Path, typer.Argument(metavar='POSE3D.nc', h
     with Bars(quiet) as bars: path = refine(pose3d, _target(out, '.nc', pose3d), pose2d, withers_height, smoothing, camera.value, bars)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-024
+# %% ../nbs/81_cli.ipynb #81-029
 @app.command(rich_help_panel=STAGE, name='retarget')
 @one_line
 def retarget_command(pose3d: Annotated[Path, typer.Argument(metavar='WORLD3D.nc', help='What refine wrote.', show_default=False)],
@@ -279,7 +279,7 @@ def retarget_command(pose3d: Annotated[Path, typer.Argument(metavar='WORLD3D.nc'
     with Bars(quiet) as bars: path = retarget(pose3d, _target(out, '.npz', pose3d), bars)
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-025
+# %% ../nbs/81_cli.ipynb #81-030
 @app.command(rich_help_panel=STAGE, name='apply')
 @one_line
 def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help='What retarget wrote.', show_default=False)],
@@ -290,7 +290,7 @@ def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help=
     with Bars(quiet) as bars: paths = apply(clip, out, video, bars)
     _report(paths.values())
 
-# %% ../nbs/81_cli.ipynb #81-027
+# %% ../nbs/81_cli.ipynb #81-032
 @app.command(rich_help_panel=STAGE, name='export')
 @one_line
 def export_command(pose: Annotated[Path, typer.Argument(metavar='POSE', help='Poses: pose3d.nc, or what this wrote before.', show_default=False)],
@@ -299,7 +299,7 @@ def export_command(pose: Annotated[Path, typer.Argument(metavar='POSE', help='Po
     from kinequimation.pipeline import export
     _report([export(pose, _target(out, Path(out).suffix.lower(), pose))])
 
-# %% ../nbs/81_cli.ipynb #81-029
+# %% ../nbs/81_cli.ipynb #81-034
 @app.command(rich_help_panel=STAGE, name='gait')
 @one_line
 def gait_command(source: Annotated[Path, typer.Argument(metavar='POSE3D.nc', help='What refine wrote, or markers of a horse on a treadmill (.csv).', show_default=False)],
@@ -308,7 +308,7 @@ def gait_command(source: Annotated[Path, typer.Argument(metavar='POSE3D.nc', hel
     from kinequimation.gait_report import write_report
     _report(write_report(source, _target(out, '.html', source)), f'Open {out} in a browser.')
 
-# %% ../nbs/81_cli.ipynb #81-031
+# %% ../nbs/81_cli.ipynb #81-036
 Minutes = Annotated[Optional[float], typer.Option(min=0, metavar='M', help='Budget: minutes.', show_default=False)]
 Seed = Annotated[int, typer.Option(metavar='N', help='Of all that is drawn by chance.')]
 
@@ -317,7 +317,7 @@ def _talk_on_stderr():
     from contextlib import redirect_stdout
     return redirect_stdout(sys.stderr)
 
-# %% ../nbs/81_cli.ipynb #81-032
+# %% ../nbs/81_cli.ipynb #81-037
 @app.command(rich_help_panel=TRAIN, name='render-dataset')
 @one_line
 def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures; whole clips of 8.')] = 400,
@@ -337,7 +337,7 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
     _table(TITLES['render'], [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
     if json_file: _report([write_benchmarks(json_file, 'render', [numbers], f'kinequimation render-dataset --benchmark -n {n} --size {size} --workers {workers}')])
 
-# %% ../nbs/81_cli.ipynb #81-034
+# %% ../nbs/81_cli.ipynb #81-039
 sets = typer.Typer(no_args_is_help=True, context_settings=dict(help_option_names=['-h', '--help']), help='Look at a rendered set, or ask whether it is sound.')
 app.add_typer(sets, name='dataset', rich_help_panel=TRAIN)
 SetDir = Annotated[Path, typer.Argument(metavar='DIR', help='What render-dataset wrote.', show_default=False)]
@@ -369,7 +369,7 @@ def dataset_show_command(data: SetDir, out: Annotated[Path, _out('IMAGE')] = Pat
     with atomic_path(out) as partial: cv2.imwrite(str(partial), sheet)
     _report([out])
 
-# %% ../nbs/81_cli.ipynb #81-035
+# %% ../nbs/81_cli.ipynb #81-041
 @app.command(rich_help_panel=TRAIN, name='train-detector')
 @one_line
 def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
@@ -388,7 +388,7 @@ def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='D
         written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
     _report(written)
 
-# %% ../nbs/81_cli.ipynb #81-036
+# %% ../nbs/81_cli.ipynb #81-042
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
 def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
@@ -404,29 +404,31 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
     _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
 
-# %% ../nbs/81_cli.ipynb #81-037
+# %% ../nbs/81_cli.ipynb #81-044
 class What(str, Enum):
     "What is measured."
-    two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; all = 'all'
+    two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; speed = 'speed'; all = 'all'
 
 @app.command(rich_help_panel=TRAIN, name='evaluate')
 @one_line
-def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender, or the generated gaits beside a real horse; all: the first three.')] = What.all,
-        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also what render-dataset wrote; for gait recordings (.csv). The film that ships if not given.', show_default=False)] = None,
+def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender, the generated gaits beside a real horse, or the speed; all: the first three.')] = What.all,
+        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also labelled pictures (annotations.json, or what render-dataset wrote); for gait recordings (.csv). The film that ships if not given.', show_default=False)] = None,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
         detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
     "Measure the accuracy on a held-out horse: a film with its truth -> tables."
     from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
     from kinequimation.real_horse import brief, evaluate_gait
-    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w != 'gait']:
-        weights = {'2d': dict(detector=detector), 'gait': {}}.get(name, dict(detector=detector, lifter=lifter))
+    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed')]:
+        weights = {'2d': dict(detector=detector), 'speed': dict(detector=detector), 'gait': {}}.get(name, dict(detector=detector, lifter=lifter))
         measure, options = (evaluate_gait, {}) if name == 'gait' else (EVALUATIONS[name], weights | dict(threads=threads))
         with Bars(quiet) as bars: rows = measure(data, progress=lambda done, total: bars(f'Measuring {name}', done, total), **options)
-        _table(TITLES[name], brief(rows) if name == 'gait' else rows)
         given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
-        if json_file: _report([write_benchmarks(json_file, name, rows, f'kinequimation evaluate {name} {given}'.strip())])
+        for title, table in (rows if isinstance(rows, dict) else {name: rows}).items():
+            _table(TITLES[title], brief(table) if title == 'gait' else table)
+            if json_file: write_benchmarks(json_file, title, table, f'kinequimation evaluate {name} {given}'.strip())
+        if json_file: _report([json_file])
 
-# %% ../nbs/81_cli.ipynb #81-038
+# %% ../nbs/81_cli.ipynb #81-045
 def _table(title, rows):
     "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
     from rich.console import Console
@@ -438,13 +440,13 @@ def _table(title, rows):
     print(title, flush=True)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
-# %% ../nbs/81_cli.ipynb #81-040
+# %% ../nbs/81_cli.ipynb #81-047
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 # what Blender's wheel wants of the system, with the Debian package each is in
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
 
-# %% ../nbs/81_cli.ipynb #81-041
+# %% ../nbs/81_cli.ipynb #81-048
 def _check_python():
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11): return True, f'Python {version}', ''
@@ -476,7 +478,7 @@ def _check_libraries():
     if absent: return False, f'shared libraries that Blender needs: {len(absent)} missing', 'sudo apt-get install ' + ' '.join(absent)
     return True, f'{len(LIBRARIES)} shared libraries for Blender', ''
 
-# %% ../nbs/81_cli.ipynb #81-042
+# %% ../nbs/81_cli.ipynb #81-050
 def _check_blender():
     from importlib.metadata import PackageNotFoundError, version
     from kinequimation.blender import require_blender
@@ -503,7 +505,7 @@ def _check_training():
     if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
-# %% ../nbs/81_cli.ipynb #81-043
+# %% ../nbs/81_cli.ipynb #81-051
 CHECKS = (_check_python, _check_packages, _check_weights, _check_libraries, _check_blender, _check_disk, _check_write, _check_training)
 
 def examine() -> list:
@@ -513,7 +515,7 @@ def examine() -> list:
         except Exception as e: return False, f'{check.__name__[7:]}: {type(e).__name__}: {" ".join(str(e).split())}', 'install kinequimation again'
     return [run(check) for check in CHECKS]
 
-# %% ../nbs/81_cli.ipynb #81-044
+# %% ../nbs/81_cli.ipynb #81-052
 @app.command(rich_help_panel=HELP, name='doctor')
 @one_line
 def doctor_command():
@@ -526,7 +528,7 @@ def doctor_command():
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
 
-# %% ../nbs/81_cli.ipynb #81-046
+# %% ../nbs/81_cli.ipynb #81-054
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -541,7 +543,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-047
+# %% ../nbs/81_cli.ipynb #81-055
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]

@@ -68,16 +68,16 @@ def row_2d(
 
 # %% ../nbs/80a_evaluate.ipynb #80-011
 def evaluate_2d(
-    data=None,      # a film's folder, a rendered set's folder (its `val`), or None: the shipped film
+    data=None,      # a film's folder, a folder of labelled pictures, or None: the shipped film
     detector=None,  # weights (.onnx), or None: those that are shipped
     threads=None,
     progress=None,  # called with (done, total)
-    limit=400,      # pictures of a set
-) -> list:          # rows
-    "PCK of the visible keypoints with the box given and with the box found. Raises `InputError`."
+) -> list|dict:     # rows; for pictures a dict of tables
+    "PCK of the visible keypoints with the box given and with the box found; of pictures, the tables of `accuracy_2d`. Raises `InputError`."
+    from kinequimation.accuracy_2d import accuracy_2d
     from kinequimation.detect import Detector
     detector = Detector(detector, threads=threads)
-    if data is not None and (Path(data)/'annotations').is_dir(): return _set_2d(Path(data), detector, progress, limit)
+    if data is not None and any((Path(data)/name).exists() for name in ('annotations', 'annotations.json')): return accuracy_2d(data, detector, progress)
     film = load_film(data)
     true, seen = film.pose2d.xyz().astype(float), film.pose2d.scores() > .75
     given = []
@@ -87,33 +87,7 @@ def evaluate_2d(
     found = detector.predict_video(film.video, progress=progress and (lambda done, total: progress(len(true) + done, 2*len(true))))
     return [row_2d(np.array(given), true, seen, data=film.name, box='given'), row_2d(found.xyz().astype(float), true, seen, data=film.name, box='found')]
 
-# %% ../nbs/80a_evaluate.ipynb #80-012
-def _set_2d(folder, detector, progress, limit):
-    "The same for single pictures of other horses, and how often a place without one is taken for one."
-    import cv2
-    coco = json.loads(existing_file(folder/'annotations'/'val.json', "a set's val.json").read_text())
-    filmed = [a for a in coco['annotations'] if not a.get('background') and any(a['keypoints'][2::3])]
-    labels = {a['image_id']: np.array(a['keypoints'], float).reshape(-1, 3) for a in filmed}
-    boxes = {a['image_id']: np.array(a['bbox'], float) for a in filmed}
-    true, given, found, alarms = [], [], [], []
-    pictures = coco['images'][::max(1, len(coco['images'])//limit)]
-    for i, record in enumerate(pictures):
-        image = cv2.imread(str(folder/record['file_name']))
-        answer = detector.predict(image)[0]
-        if record['id'] in labels:
-            box = boxes[record['id']]
-            true.append(labels[record['id']]); found.append(answer)
-            given.append(detector.predict(image, np.concatenate([box[:2], box[:2] + box[2:]]))[0])
-        elif not record.get('has_horse', True): alarms.append(np.isfinite(answer).any())
-        if progress: progress(i + 1, len(pictures))
-    if not true: raise InputError(f'Expected labelled pictures in {folder}/annotations/val.json, but found none. Render some with render-dataset.')
-    true, name = np.array(true), f'{folder.absolute().name}, val'
-    seen, xy = true[..., 2] == 2, np.where(true[..., 2:] > 0, true[..., :2], np.nan)
-    rows = [row_2d(np.array(given, float), xy, seen, data=name, box='given'), row_2d(np.array(found, float), xy, seen, data=name, box='found')]
-    if alarms: rows[1]['false_alarms'] = round(float(np.mean(alarms)), 3)
-    return rows
-
-# %% ../nbs/80a_evaluate.ipynb #80-014
+# %% ../nbs/80a_evaluate.ipynb #80-013
 def true_root(
     pose3d: PoseSequence,  # frame 'world', with its camera and the horse's own skeleton
 ) -> np.ndarray:           # (T, K, 3) m, camera axes, relative to the root, at 1.60 m
@@ -125,7 +99,7 @@ def withers_height(skeleton) -> float:
     "m, above the ground, of the top of the shoulder blade at rest."
     return float(skeleton.head[skeleton.index('shoulder.L'), 2])
 
-# %% ../nbs/80a_evaluate.ipynb #80-016
+# %% ../nbs/80a_evaluate.ipynb #80-015
 def row_3d(
     pred: np.ndarray,  # (T, K, 3) m, root-relative
     true: np.ndarray,  # (T, K, 3) m, root-relative
@@ -188,8 +162,15 @@ def _row_blender(clip, measure, progress, **first):
     return dict(**first, frames=got['n_frames'], bones=got['n_bones'], **{k: round(got[k], 2) for k in ('median_mm', 'p99_mm', 'max_mm', 'hoof_max_mm')})
 
 # %% ../nbs/80a_evaluate.ipynb #80-023
-EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget}
-TITLES = {'2d': '2D: share of keypoints within 5 and 10 % of the longer side of the horse', '3d': '3D: millimetres at 1.60 m at the withers', 'retarget': "Blender: between the rig's DEF bones and the clip, millimetres",
+def _speed(*args, **options):
+    from kinequimation.speed import evaluate_speed
+    return evaluate_speed(*args, **options)
+
+EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget, 'speed': _speed}
+TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer side of the horse',
+          '2d landmarks': '2D: each landmark, and where it lies beside the labels on average, in shares of the longer side of the box', '2d views': '2D: by view, and by how many points are labelled',
+          '2d legs': '2D: left and right of the leg pairs that are more than a tenth of the box apart', '2d calibration': '2D: how sure the detector was, and the share within a twentieth of the box', '3d': '3D: millimetres at 1.60 m at the withers', 'retarget': "Blender: between the rig's DEF bones and the clip, millimetres",
+          'speed': 'Speed: windows a second of the detector beside HRNet-W32, taking turns; times_hrnet: on as many threads, through ONNX Runtime', 'speed film': "Speed: `detect` on a film; ratio: its time by the network's own",
           'render': 'Rendering: what a labelled frame costs beside an empty picture of the same size and settings',
           'gait': 'The generated horse beside a real one on a treadmill: real : generated. Touch-downs of LF, RH, RF (LH = 0), travel in cm'}
 

@@ -234,6 +234,8 @@ class Landmarks:
     anatomy: tuple       # (L,) what each is on a horse
     aliases: dict        # another spelling -> name
     source: str = ''     # where the definition is from
+    back: np.ndarray = None # (68, L) the way back: rows sum to 1, or are 0 where there is none
+    errors: tuple = ()   # (L,) by how much a combination misses its spot on the synthetic horses: heights at the withers
 
     def __post_init__(self): _check_landmarks(self)
     def __len__(self): return len(self.names)
@@ -262,8 +264,11 @@ def _check_landmarks(s):
     if w.shape != (len(s.names), len(HORSE68)): raise InputError(f'Expected weights of shape {(len(s.names), len(HORSE68))} in landmarks {s.name!r}, but got {w.shape}.')
     off = [n for n, total in zip(s.names, w.sum(1)) if not abs(total - 1) < 1e-6]
     if off: raise InputError(f'Expected the weights of a landmark to sum to 1, but in {s.name!r} those of {", ".join(off)} do not.')
-    w.setflags(write=False)
-    object.__setattr__(s, 'weights', w)
+    back = np.zeros(w.T.shape) if s.back is None else np.array(s.back, float)
+    if back.shape != w.T.shape or not (np.isclose(back.sum(1), 1, atol=1e-6) | (back == 0).all(1)).all(): raise InputError(f"Expected the weights of each way 'back' of landmarks {s.name!r} to sum to 1.")
+    for field_name, a in dict(weights=w, back=back).items():
+        a.setflags(write=False)
+        object.__setattr__(s, field_name, a)
     if len(set(s.names)) != len(s.names): raise InputError(f'Expected every landmark of {s.name!r} to have a name of its own.')
     strange = [n for pair in s.pairs for n in pair if n not in s.names] + [n for n in s.aliases.values() if n not in s.names]
     if strange: raise InputError(f'Expected pairs and aliases of landmarks of {s.name!r}, but it has no {strange[0]!r}.')
@@ -294,20 +299,29 @@ def _landmarks_from_dict(data, path):
     weights = np.zeros((len(rows), len(HORSE68)))
     for i, row in enumerate(rows):
         for bone, w in (row['of'] if isinstance(row['of'], dict) else {row['of']: 1.}).items(): weights[i, HORSE68.index(bone)] = w
-    return Landmarks(data.get('name', Path(path).stem), tuple(r['name'] for r in rows), tuple(tuple(p) for p in data.get('pairs', ())), weights, tuple(r.get('anatomy', '') for r in rows),
-                     {a: r['name'] for r in rows for a in r.get('aliases', ())}, data.get('source', ''))
+    names = tuple(r['name'] for r in rows)
+    return Landmarks(data.get('name', Path(path).stem), names, tuple(tuple(p) for p in data.get('pairs', ())), weights, tuple(r.get('anatomy', '') for r in rows),
+                     {a: r['name'] for r in rows for a in r.get('aliases', ())}, data.get('source', ''), _back(data.get('back', {}), names, path), tuple(r.get('error', 0.) for r in rows))
+
+def _back(rows, names, path):
+    "(68, L) weights of the way back."
+    strange = [n for way in rows.values() for n in way if n not in names]
+    if strange: raise InputError(f"Expected landmarks of its own in the way 'back' of {path}, but it has no {strange[0]!r}.")
+    out = np.zeros((len(HORSE68), len(names)))
+    for bone, way in rows.items(): out[HORSE68.index(bone), [names.index(n) for n in way]] = list(way.values())
+    return out
 
 # %% ../nbs/00_skeleton.ipynb #00-044
-_NEAR_M = .12  # a landmark tells of the keypoints of its own combination up to here
+_NEAR_M = .14  # a landmark tells of the keypoints up to here; one that is a keypoint, of that alone
 
 def _places(self) -> tuple:
-    "((landmark, keypoint), ...), the nearest last: the keypoints of its own combination, and those in the same spot."
+    "((landmark, keypoint), ...), the nearest last."
     rest, found = HORSE68.head, []
     for i, (w, here) in enumerate(zip(self.weights, self.from_horse68(rest))):
-        for k in np.flatnonzero(w > 0):
-            same = np.flatnonzero(np.linalg.norm(rest - rest[k], axis=1) < 1e-4) if self.name != 'horse68' else [k]
-            found += [(float(np.linalg.norm(rest[k] - here)), i, int(j)) for j in same]
-    return tuple((i, k) for d, i, k in sorted(found, reverse=True) if d < _NEAR_M)
+        away = np.linalg.norm(rest - here, axis=1)
+        near = np.flatnonzero(w) if self.name == 'horse68' else np.flatnonzero(away < (1e-4 if (w != 0).sum() == 1 else _NEAR_M))
+        found += [(float(away[k]), i, int(k)) for k in near]
+    return tuple((i, k) for _, i, k in sorted(found, reverse=True))
 
 def _middles(s) -> tuple:
     "((from, middle, to), ...): keypoints half way down a straight bone."
@@ -324,13 +338,18 @@ def to_horse68(self: Landmarks,
     positions,         # (..., L, D); NaN = missing
     confidence=None,   # (..., L) 0..1; None or NaN: 1
 ) -> tuple:            # positions (..., 68, D) and confidence (..., 68): NaN and 0 where the set knows nothing
-    "What the set knows of the 68 keypoints; where two landmarks tell of one, the nearer is taken."
+    "What the set knows of the 68 keypoints: by its way back, else from the nearest landmark."
     p = np.asarray(positions, float)
     c = np.ones(p.shape[:-1]) if confidence is None else np.where(np.isnan(confidence), 1., np.asarray(confidence, float))
     out, sure = np.full(p.shape[:-2] + (len(HORSE68), p.shape[-1]), np.nan), np.zeros(p.shape[:-2] + (len(HORSE68),))
     for i, k in self.places:
         seen = np.isfinite(p[..., i, :]).all(-1)
         out[..., k, :], sure[..., k] = np.where(seen[..., None], p[..., i, :], out[..., k, :]), np.where(seen, c[..., i], sure[..., k])
+    for k in np.flatnonzero(self.back.any(1)):
+        of = np.flatnonzero(self.back[k])
+        known = np.isfinite(p[..., of, :]).all((-1, -2))
+        there = np.einsum('l,...ld->...d', self.back[k, of], p[..., of, :])
+        out[..., k, :], sure[..., k] = np.where(known[..., None], there, out[..., k, :]), np.where(known, c[..., of].min(-1), sure[..., k])
     for a, k, b in _MIDDLES:
         new = np.isnan(out[..., k, 0]) & np.isfinite(out[..., [a, b], :]).all((-1, -2))
         out[..., k, :], sure[..., k] = np.where(new[..., None], out[..., [a, b], :].mean(-2), out[..., k, :]), np.where(new, sure[..., [a, b]].min(-1), sure[..., k])

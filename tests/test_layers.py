@@ -15,6 +15,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'}, 'weights': {'skeleton'},
     'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(), 'stream': {'video'}, 'legs': {'skeleton'}, 'overlay': {'legs', 'pose', 'skeleton', 'stream', 'video'},
     'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'real_horse': {'gait', 'skeleton', 'pose'}, 'dataset': {'gait', 'actions', 'horses', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
+    'landmark_maps': {'actions', 'blender', 'gait', 'horses', 'skeleton'}, 'accuracy_2d': {'detect', 'formats', 'legs', 'skeleton'}, 'speed': {'detect', 'stream', 'train_detector', 'video'},
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
     'detect': {'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
@@ -22,15 +23,15 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
     'gait_analysis': {'contacts', 'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'pose', 'real_horse'},
     'blender': {'retarget', 'clip', 'skeleton'}, 'player': {'overlay', 'pose', 'video', 'skeleton'},
-    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'pipeline'},
+    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'accuracy_2d', 'speed', 'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'pipeline'},
 }
 MAY_IMPORT['cli'] = set(MAY_IMPORT) - {'player'}
 
 ONLY_IN = {  # a package that is heavy, or absent at run time: the modules that may import it, anywhere in their code
-    'torch': {'train_detector', 'train_lifter'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector'}, 'mmengine': {'train_detector'},
+    'torch': {'train_detector', 'train_lifter', 'speed'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector', 'speed'}, 'mmengine': {'train_detector', 'speed'},
     'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter'},
     'ipywidgets': {'player'}, 'plotly': {'player'}, 'matplotlib': {'player'}, 'anywidget': {'player'},
-    'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'weights', 'cli', 'evaluate'},
+    'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'weights', 'cli', 'evaluate', 'speed'},
     'ezc3d': {'formats'}, 'bpy': set(), 'mathutils': set(), 'distributed': {'render'}, 'dask': set(), 'IPython': {'player'}, 'nbdev': set(),
 }
 

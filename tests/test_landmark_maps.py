@@ -1,0 +1,123 @@
+"""Landmark maps: what the files promise, and whether they keep it on horses that they were not fitted on."""
+import json
+
+import numpy as np
+import pytest
+
+from kinequimation.accuracy_2d import leg_fate, load_pictures, table_calibration, table_legs, table_pck, view_of, Picture
+from kinequimation.files import InputError, assets_dir
+from kinequimation.landmark_maps import affine_fit, fitted_set, mirrored, rms, skin_definitions, skin_points
+from kinequimation.skeleton import HORSE68, landmark_sets, landmarks
+
+SETS = [s for s in landmark_sets() if s != 'horse68']
+
+
+def read(name): return json.loads((assets_dir()/'skeletons'/f'landmarks_{name}.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def others():
+    "Keypoints and spots of horses that no map was fitted on, in heights at the withers."
+    pytest.importorskip('bpy', reason='NO BLENDER: the skin of new horses is not measured')
+    return skin_points(6, seed=4321)
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_weights_are_affine_and_mirror(name):
+    s, data = landmarks(name), read(name)
+    np.testing.assert_allclose(s.weights.sum(1), 1, atol=1e-6)
+    told = s.back.any(1)
+    np.testing.assert_allclose(s.back[told].sum(1), 1, atol=1e-6)
+    assert told.sum() >= 40
+    points = [r['point'] for r in data['landmarks']]
+    for i, p in enumerate(points):
+        if mirrored(p) in points: np.testing.assert_allclose(s.weights[points.index(mirrored(p))], s.weights[i][HORSE68.flip_indices], atol=1e-6)
+    assert {mirrored(p)[:-1] + 'L' if p.endswith('.R') else p for p in points} <= set(skin_definitions())
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_landmarks_lie_on_the_skin_of_other_horses(name, others):
+    heads, points = others
+    s, data = landmarks(name), read(name)
+    for i, row in enumerate(data['landmarks']):
+        off = rms(s.from_horse68(heads)[:, i] - points[row['point']])
+        assert off < min(.04, 1.5*row['error'] + .004), f"{row['name']} of {name}: {off:.4f} of the height off, {row['error']} was promised"
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_the_way_back_on_other_horses(name, others):
+    heads, points = others
+    s = landmarks(name)
+    there, sure = s.to_horse68(np.stack([points[r['point']] for r in read(name)['landmarks']], 1))
+    off = np.sqrt((np.linalg.norm(there - heads, axis=-1)**2).mean(0))
+    by_way = s.back.any(1)
+    assert np.nanmax(off[by_way]) < .055 and np.median(off[by_way]) < .025 and (sure[:, by_way] == 1).all()
+
+
+def test_a_fit_finds_the_combination_and_no_lever():
+    rng = np.random.default_rng(0)
+    K = rng.normal(size=(300, 8, 3))
+    w = affine_fit(K, 1.4*K[:, 2] - .4*K[:, 5], noise=1e-5)
+    np.testing.assert_allclose(w, np.eye(8)[2]*1.4 - np.eye(8)[5]*.4, atol=1e-3)
+    assert abs(affine_fit(K, 1.4*K[:, 2] - .4*K[:, 5], noise=2.)).max() < 1
+    assert affine_fit(K, K[:, 0]/2 + K[:, 1]/2, groups=[[0, 1], [2], [3]], noise=1e-5)[[0, 1]].tolist() == pytest.approx([.5, .5], abs=1e-3)
+
+
+def test_a_set_whose_spot_is_unknown():
+    data = read('horse16') | dict(landmarks=[dict(name='saddle', point='saddle')])
+    with pytest.raises(InputError, match='skin_points.json for saddle of horse16'): fitted_set(data, np.zeros((1, 68, 3)), {})
+
+
+# ---------------------------------------------------------------- tables of 2D accuracy
+
+def pictures(n=4):
+    "Horses at rest in profile, as labels of horse16, answered exactly."
+    s, out = landmarks('horse16'), []
+    for i in range(n):
+        points = 100 + 100*HORSE68.head[:, 1:]*[1, -1] + [300, 300]
+        true = s.from_horse68(points)
+        p = Picture('x.jpg', true, np.ones(16, bool), np.r_[points.min(0), points.max(0)])
+        p.said = {k: (points.copy(), np.full(68, .8)) for k in ('given', 'plain', 'found')}
+        out.append(p)
+    return out, s
+
+
+def test_tables_notice_what_is_wrong():
+    good, s = pictures()
+    assert {view_of(p, s) for p in good} == {'side'}
+    assert [r['pck@0.05'] for r in table_pck(good, s)] == [1.]*6 and table_pck(good, s)[-1]['box_iou>0.5'] == 1
+    row = table_calibration(good, s)[-1]
+    assert (row['mean_said'], row['right'], row['mean_gap']) == (.8, 1., .2)
+    for p in good: p.said['given'] = (p.said['given'][0] + [.07*p.side, 0], p.said['given'][1])
+    assert [table_pck(good, s)[0][f'pck@{t}'] for t in (.05, .1)] == [0., 1.]
+    for p in good: p.said['found'] = (np.full((68, 2), np.nan), np.zeros(68))
+    last = table_pck(good, s)[-1]
+    assert (last['pck@0.2'], last['missed'], last['box_iou>0.5']) == (0, 1, 0)
+    silent = table_pck(good + [Picture('y.jpg', said=dict(found=(np.zeros((68, 2)), np.ones(68))))], s)
+    assert [r['silent_there'] for r in silent if 'silent_there' in r] == [0.]
+
+
+def test_exchanged_legs_are_counted():
+    some, s = pictures(1)
+    l, r = s.names.index('L_knee'), s.names.index('R_knee')
+    some[0].true[l] += [.3*some[0].side, 0]
+    assert table_legs(some, s)[2]['pairs'] == 1 and table_legs(some, s)[2]['one_leg'] == 1
+    found = some[0].true.copy()
+    assert leg_fate(found, some[0].true, some[0].side, l, r) == 'right'
+    found[[l, r]] = found[[r, l]]
+    assert leg_fate(found, some[0].true, some[0].side, l, r) == 'exchanged'
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda d: d['categories'][0].update(keypoints=['a'] + d['categories'][0]['keypoints'][1:]), "'a' is not in horse16"), (lambda d: d['images'][0].update(file_name='none.jpg'), 'Expected the picture none.jpg'),
+    (lambda d: d['annotations'][0].update(bbox=[0, 0, 0, 5]), 'a box with an area for 0.png, but annotation 7'), (lambda d: d['annotations'][0]['keypoints'].__setitem__(0, float('nan')), '16 finite keypoints.*annotation 7'),
+    (lambda d: d.pop('annotations'), 'at least one is missing'), (lambda d: d['annotations'][0].update(keypoints=[0]*48), 'labelled horses')])
+def test_labels_that_are_wrong(change, words, tmp_path):
+    import cv2
+    cv2.imwrite(str(tmp_path/'0.png'), np.zeros((64, 64, 3), np.uint8))
+    data = dict(images=[dict(id=1, file_name='0.png')], categories=[dict(id=1, keypoints=list(landmarks('horse16').names))], annotations=[dict(id=7, image_id=1, bbox=[1, 1, 40, 40], keypoints=[9, 9, 2]*16)])
+    (tmp_path/'annotations.json').write_text(json.dumps(data))
+    assert len(load_pictures(tmp_path)[0]) == 1
+    change(data)
+    (tmp_path/'annotations.json').write_text(json.dumps(data))
+    with pytest.raises(InputError, match=words): load_pictures(tmp_path)

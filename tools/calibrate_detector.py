@@ -1,0 +1,35 @@
+"""Makes a detector's confidence mean something: fits the share of points that are right to its scores, on held-out pictures, and writes the table into the weights.
+
+    python tools/calibrate_detector.py data/synthetic [--weights detector.onnx]
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import onnx  # noqa: E402
+
+from kinequimation.accuracy_2d import answer, fit_scores, load_pictures  # noqa: E402
+from kinequimation.detect import Detector  # noqa: E402
+from kinequimation.evaluate import markdown_table  # noqa: E402
+from kinequimation.files import atomic_path  # noqa: E402
+from kinequimation.weights import METADATA_KEY  # noqa: E402
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument('data', type=Path, help='labelled pictures that the detector was not trained on')
+parser.add_argument('--weights', type=Path, default=ROOT/'kinequimation/assets/models/detector.onnx')
+parser.add_argument('--threads', type=int)
+args = parser.parse_args()
+detector = Detector(args.weights, threads=args.threads)
+detector.calibration = None
+pictures, set_ = load_pictures(args.data)
+answer(pictures, detector)
+table, rows = fit_scores(pictures, set_)
+print(markdown_table(rows))
+graph = onnx.load(str(args.weights))
+onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(detector.meta | dict(calibration=table))})
+with atomic_path(args.weights) as partial: onnx.save(graph, str(partial))
+print(args.weights.name)
