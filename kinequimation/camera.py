@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from .files import InputError
 from .skeleton import matrix_to_quat
 
-# %% ../nbs/02_camera.ipynb #02-004
+# %% ../nbs/02_camera.ipynb #02-007
 DEFAULT_FOV_DEG = 40.  # horizontal; between a phone's main camera (65) and a zoom on a horse across the arena (20)
 
 def intrinsics(
@@ -31,7 +31,7 @@ def intrinsics(
         focal_px = w/2/np.tan(np.radians(fov_deg)/2)
     return np.array([[focal_px, 0, w/2], [0, focal_px, h/2], [0, 0, 1.]])
 
-# %% ../nbs/02_camera.ipynb #02-005
+# %% ../nbs/02_camera.ipynb #02-008
 @dataclass(frozen=True, eq=False)
 class Camera:
     "A pinhole camera, still (R (3, 3), t (3,)) or moving (R (T, 3, 3), t (T, 3))."
@@ -55,12 +55,12 @@ class Camera:
         M[..., :3, :3], M[..., :3, 3], M[..., 3, 3] = self.R, self.t, 1
         return M
 
-# %% ../nbs/02_camera.ipynb #02-006
+# %% ../nbs/02_camera.ipynb #02-010
 def _for_points(a, xyz, n):
     "Puts axes of 1 between a camera's frame axis and its last `n` axes, so that it meets points (T, ..., 3)."
     return a.reshape(a.shape[:-n] + (1,)*(xyz.ndim - 1 - (a.ndim - n)) + a.shape[-n:]) if a.ndim > n else a
 
-# %% ../nbs/02_camera.ipynb #02-007
+# %% ../nbs/02_camera.ipynb #02-011
 @patch
 def to_camera(
     self: Camera,
@@ -90,7 +90,7 @@ def project(
     uvw = np.einsum('...ij,...j->...i', _for_points(self.K, c, 2), c)
     return uvw[..., :2]/z
 
-# %% ../nbs/02_camera.ipynb #02-008
+# %% ../nbs/02_camera.ipynb #02-012
 def look_at(
     eye,            # (3,) or (T, 3) m: where the camera stands
     target,         # (3,) or (T, 3) m: what is in the middle of the picture
@@ -108,7 +108,7 @@ def look_at(
     R = Rotation.from_euler('z', -roll_deg, degrees=True).as_matrix() @ R
     return Camera(intrinsics(image_size, fov_deg), R, -np.einsum('...ij,...j->...i', R, eye), tuple(image_size))
 
-# %% ../nbs/02_camera.ipynb #02-015
+# %% ../nbs/02_camera.ipynb #02-018
 def to_blender(
     camera: Camera,
 ):  # location (..., 3) m, rotation (..., 4) wxyz

@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from .files import InputError, atomic_path, existing_file
 from .skeleton import HORSE_RIG, Skeleton, basis_to_global, fk, fk_tails, global_to_basis, make_continuous
 
-# %% ../nbs/01a_clip.ipynb #01-005
+# %% ../nbs/01a_clip.ipynb #01-007
 @dataclass(frozen=True, eq=False)
 class MotionClip:
     "Bone rotations and the root's path over time."
@@ -35,7 +35,7 @@ class MotionClip:
     def __len__(self): return len(self.rotation)
     def __repr__(self): return f'MotionClip({len(self)} frames at {self.fps:g} fps, {len(self.bones)} bones of {self.rig})'
 
-# %% ../nbs/01a_clip.ipynb #01-006
+# %% ../nbs/01a_clip.ipynb #01-008
 _ARRAYS = dict(rotation=lambda T, B: (T, B, 4), root_location=lambda T, B: (T, 3), contacts=lambda T, B: (T, 4), camera_location=lambda T, B: (T, 3), camera_rotation=lambda T, B: (T, 4))
 
 def _check_clip(clip):
@@ -53,7 +53,7 @@ def _check_clip(clip):
     if T == 0: raise InputError('Expected a clip of at least one frame, but it is empty.')
     if not (np.isfinite(clip.fps) and clip.fps > 0): raise InputError(f'Expected fps to be a positive number, but got {clip.fps}.')
 
-# %% ../nbs/01a_clip.ipynb #01-008
+# %% ../nbs/01a_clip.ipynb #01-010
 def clip_from_global(
     skeleton: Skeleton,
     Q: np.ndarray,             # (T, B, 3, 3) global deltas, world
@@ -87,7 +87,7 @@ def require(self: MotionClip, skeleton: Skeleton) -> Skeleton:
         raise InputError(f'Expected a clip for {skeleton.name} (rest pose {skeleton.rest_hash}), but this one is for {self.rig} (rest pose {self.rest_hash}). Retarget it first.')
     return skeleton
 
-# %% ../nbs/01a_clip.ipynb #01-013
+# %% ../nbs/01a_clip.ipynb #01-015
 @patch
 def save(self: MotionClip, path) -> Path:
     "Writes `clip.npz` (whole or not at all)."

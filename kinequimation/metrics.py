@@ -10,7 +10,7 @@ import numpy as np
 
 from .files import InputError
 
-# %% ../nbs/03_metrics.ipynb #03-007
+# %% ../nbs/03_metrics.ipynb #03-009
 def _pair(pred, true, n_dims=None):
     "Both as float arrays of one shape; raises `InputError`."
     pred, true = np.asarray(pred, float), np.asarray(true, float)
@@ -23,7 +23,7 @@ def _mean(error):
     error = error[np.isfinite(error)]
     return float(error.mean()) if error.size else float('nan')
 
-# %% ../nbs/03_metrics.ipynb #03-009
+# %% ../nbs/03_metrics.ipynb #03-011
 def mpjpe(
     pred: np.ndarray,  # (..., K, D)
     true: np.ndarray,  # (..., K, D), the same frame and unit
@@ -32,7 +32,7 @@ def mpjpe(
     pred, true = _pair(pred, true)
     return _mean(np.linalg.norm(pred - true, axis=-1))
 
-# %% ../nbs/03_metrics.ipynb #03-012
+# %% ../nbs/03_metrics.ipynb #03-014
 def n_mpjpe(
     pred: np.ndarray,  # (..., K, 3), root-relative
     true: np.ndarray,  # (..., K, 3), root-relative
@@ -45,7 +45,7 @@ def n_mpjpe(
     scale = (p*t).sum((-2, -1), keepdims=True)/np.where(size > 0, size, np.nan)
     return mpjpe(pred*scale, true)
 
-# %% ../nbs/03_metrics.ipynb #03-015
+# %% ../nbs/03_metrics.ipynb #03-017
 def procrustes(
     pred: np.ndarray,  # (..., K, 3)
     true: np.ndarray,  # (..., K, 3)
@@ -64,7 +64,7 @@ def procrustes(
     scale = S.sum(-1)/np.where(size > 0, size, np.nan)
     return scale[..., None, None]*(pred - cp) @ np.swapaxes(U @ Vt, -1, -2) + ct
 
-# %% ../nbs/03_metrics.ipynb #03-016
+# %% ../nbs/03_metrics.ipynb #03-018
 def pa_mpjpe(
     pred: np.ndarray,  # (..., K, 3)
     true: np.ndarray,  # (..., K, 3)

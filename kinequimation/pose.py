@@ -18,10 +18,10 @@ from fastcore.basics import patch
 from .files import InputError, atomic_path, existing_file
 from .skeleton import HORSE68, Skeleton, skeleton_from_dict
 
-# %% ../nbs/01_pose.ipynb #01-005
+# %% ../nbs/01_pose.ipynb #01-007
 FRAMES = {'image': ('px', ('x', 'y')), 'camera': ('m', ('x', 'y', 'z')), 'root': ('m', ('x', 'y', 'z')), 'world': ('m', ('x', 'y', 'z'))}
 
-# %% ../nbs/01_pose.ipynb #01-007
+# %% ../nbs/01_pose.ipynb #01-009
 FEET = ('LH', 'LF', 'RH', 'RF')  # left hind, left fore, right hind, right fore
 _EXTRA = dict(  # name: (dims after time, coordinate labels)
     rotation=(('quat_wxyz', 'keypoint', 'individual'), {'quat_wxyz': list('wxyz')}),
@@ -31,7 +31,7 @@ _EXTRA = dict(  # name: (dims after time, coordinate labels)
     position_std=(('space', 'keypoint', 'individual'), {}),
 )
 
-# %% ../nbs/01_pose.ipynb #01-008
+# %% ../nbs/01_pose.ipynb #01-010
 @dataclass(frozen=True, eq=False)
 class PoseSequence:
     "Keypoints of one horse over time. Made by `from_arrays` or `load`, which validate; `ds` is the `xarray.Dataset`."
@@ -60,7 +60,7 @@ class PoseSequence:
     @cached_property
     def skeleton(self) -> Skeleton: "The skeleton of the keypoints."; return skeleton_from_dict(json.loads(self.ds.attrs['skeleton']))
 
-# %% ../nbs/01_pose.ipynb #01-010
+# %% ../nbs/01_pose.ipynb #01-012
 @patch
 def xyz(self: PoseSequence) -> np.ndarray:  # (T, K, D) float32
     "Positions; NaN = missing."
@@ -97,7 +97,7 @@ def position_std(self: PoseSequence):  # (T, K, D), in the unit of the positions
     "Standard deviation of each position: how far off it may be."
     return self.ds.position_std.isel(individual=0).transpose('time', 'keypoint', 'space').values if 'position_std' in self.ds else None
 
-# %% ../nbs/01_pose.ipynb #01-012
+# %% ../nbs/01_pose.ipynb #01-014
 def _from_arrays(
     position,            # (T, K, D) px or m, D = 2 in frame image and 3 elsewhere; NaN = missing
     confidence=None,     # (T, K) 0..1; NaN or None = unknown
@@ -137,7 +137,7 @@ def _from_arrays(
 
 PoseSequence.from_arrays = staticmethod(_from_arrays)
 
-# %% ../nbs/01_pose.ipynb #01-013
+# %% ../nbs/01_pose.ipynb #01-015
 def _add_extras(ds, **extras):
     "The dataset with those of the optional variables that were given."
     shapes = dict(rotation=(4, ds.sizes['keypoint']), root_location=(3,), world_to_camera=(4, 4), contact=(4,), position_std=(ds.sizes['space'], ds.sizes['keypoint']))
@@ -165,7 +165,7 @@ def _check_dataset(ds):
     c = ds.confidence.values
     if ((c < 0) | (c > 1)).any(): raise InputError(f'Expected confidence between 0 and 1, but got {np.nanmin(c):.3g} to {np.nanmax(c):.3g}.')
 
-# %% ../nbs/01_pose.ipynb #01-019
+# %% ../nbs/01_pose.ipynb #01-021
 @patch
 def require(self: PoseSequence, frame=None, n_dims=None, skeleton=None) -> PoseSequence:
     "The sequence itself if it is what a stage wants; `frame` may be one or several. Raises `InputError`."
@@ -175,12 +175,12 @@ def require(self: PoseSequence, frame=None, n_dims=None, skeleton=None) -> PoseS
     if skeleton is not None and self.skeleton.names != skeleton.names: raise InputError(f'Expected keypoints of {skeleton.name}, but got those of {self.skeleton.name}.')
     return self
 
-# %% ../nbs/01_pose.ipynb #01-020
+# %% ../nbs/01_pose.ipynb #01-022
 def _hint(frame):
     "Which stage comes next for poses in `frame`."
     return {'image': "'lift' makes 3D of them.", 'root': "'refine' brings them to the world.", 'camera': "'refine' brings them to the world.", 'world': "They are refined already: 'retarget' comes next."}[frame]
 
-# %% ../nbs/01_pose.ipynb #01-023
+# %% ../nbs/01_pose.ipynb #01-025
 @patch
 def replace(self: PoseSequence, **changes) -> PoseSequence:
     "A copy with other arguments of `from_arrays`."
@@ -201,7 +201,7 @@ def clip(self: PoseSequence, start: int, stop: int) -> PoseSequence:
     ds = self.ds.isel(time=slice(start, stop))
     return PoseSequence(ds.assign_coords(time=np.arange(ds.sizes['time'])/self.fps))
 
-# %% ../nbs/01_pose.ipynb #01-026
+# %% ../nbs/01_pose.ipynb #01-028
 @patch
 def save(self: PoseSequence, path) -> Path:
     "Writes netCDF (whole or not at all)."

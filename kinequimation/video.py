@@ -16,7 +16,7 @@ from .files import InputError, atomic_path, existing_file
 # %% auto #0
 __all__ = ['VideoInfo', 'frames', 'probe', 'VideoWriter']
 
-# %% ../nbs/04_video.ipynb #04-005
+# %% ../nbs/04_video.ipynb #04-007
 @contextmanager
 def _open(path):
     "Open `path` with FFmpeg and yield `(container, its first video stream)`; `InputError` for all that is no readable video."
@@ -30,7 +30,7 @@ def _open(path):
         if stream is None: raise InputError(f'Expected a video file, but got {str(path)!r}, which has no picture stream (sound only?)')
         yield container, stream
 
-# %% ../nbs/04_video.ipynb #04-007
+# %% ../nbs/04_video.ipynb #04-009
 def _missing_bytes(path) -> int:
     "How many bytes an mp4/mov lacks at its end (0 = whole, or another kind of file)."
     at, size = 0, path.stat().st_size
@@ -45,7 +45,7 @@ def _missing_bytes(path) -> int:
             at += length
     return at - size
 
-# %% ../nbs/04_video.ipynb #04-009
+# %% ../nbs/04_video.ipynb #04-011
 def _upright(frame):
     "The decoded frame as BGR `uint8 (h, w, 3)`, turned as the file's display matrix asks (quarter turns only)."
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format='bgr24'), round((frame.rotation or 0)/90) % 4))
@@ -63,7 +63,7 @@ def _decode(path, container, stream):
         raise InputError(f'Expected a whole video, but got {str(path)!r}, which breaks off after {n} frames: copy it again') from None
     if not n: raise InputError(f'Expected a video with pictures in it, but got {str(path)!r}, which has no frame that can be decoded')
 
-# %% ../nbs/04_video.ipynb #04-011
+# %% ../nbs/04_video.ipynb #04-013
 @dataclass(frozen=True)
 class VideoInfo:
     "What a video is: frames per second (average), `(width, height)` in upright pixels, number of frames."
@@ -71,13 +71,13 @@ class VideoInfo:
     size: tuple[int, int]
     n_frames: int
 
-# %% ../nbs/04_video.ipynb #04-012
+# %% ../nbs/04_video.ipynb #04-014
 def frames(path: str|Path) -> Iterator[np.ndarray]:
     "Yield the pictures of a video as BGR `uint8 (h, w, 3)`, upright, in order. Raises `InputError` (one line) for what is no whole video."
     with _open(path) as (container, stream):
         for frame in _decode(path, container, stream): yield _upright(frame)
 
-# %% ../nbs/04_video.ipynb #04-013
+# %% ../nbs/04_video.ipynb #04-015
 def probe(path: str|Path) -> VideoInfo:
     "Look at a video without decoding more than its first frame. Raises `InputError` for what is no video."
     with _open(path) as (container, stream):
@@ -94,7 +94,7 @@ def _count(path):
         try: return sum(p.size > 0 for p in container.demux(stream))
         except av.FFmpegError: return 0
 
-# %% ../nbs/04_video.ipynb #04-015
+# %% ../nbs/04_video.ipynb #04-017
 class VideoWriter:
     "Context manager that writes BGR pictures to an H.264 `.mp4`; the file appears under its name only when all went well."
     def __init__(self, path: str|Path, fps: float, size: tuple[int, int], crf: int=20, preset: str='veryfast'):
