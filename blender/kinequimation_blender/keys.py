@@ -65,6 +65,18 @@ def _pairs(x, y):
     return np.stack([x, y], -1).astype(np.float32).ravel()
 
 
+def channels(obj):
+    """What holds the curves of an object's present action, or None."""
+    data = obj.animation_data
+    if data is None or data.action is None:
+        return None
+    if not hasattr(data.action, "layers"):  # Blender 4.2, 4.3
+        return data.action
+    if data.action_slot is None or not data.action.layers or not data.action.layers[0].strips:
+        return None
+    return data.action.layers[0].strips[0].channelbag(data.action_slot)
+
+
 class Curves:
     """All curves of an action as arrays, until they are written: path -> values (T,n)."""
 

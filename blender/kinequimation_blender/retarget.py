@@ -173,6 +173,11 @@ def key_known(curves, rig, own, source, rows, root, mapping):
     wanted = {row["control"]: wanted_matrix(rig, own, source, row) for row in mapping["controls"]}
     rules = {row["control"]: row["channels"] for row in mapping["controls"]}
     mechanics = Mechanics(rig, {**given, mapping["root"]["control"]: root}, wanted, *({c for c, r in rules.items() if k in r} for k in ("rotation", "location")))
+    return wanted, key_rows(curves, rig, own, source, rows, wanted, mechanics)
+
+
+def key_rows(curves, rig, own, source, rows, wanted, mechanics):
+    """Keys the rows of which `mechanics` knows where they are without keys; returns the others."""
     later = []
     for row in rows:
         try:
@@ -180,7 +185,7 @@ def key_known(curves, rig, own, source, rows, root, mapping):
             key_control(curves, rig, own, source, row, unkeyed, wanted[row["control"]], mechanics.location_axes(row["control"], unkeyed))
         except Unknown:
             later.append(row)
-    return wanted, later
+    return later
 
 
 def key_later(curves, bag, rig, own, source, rows, later, wanted):
