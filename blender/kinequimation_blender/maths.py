@@ -78,6 +78,16 @@ def posed(skeleton, rotation, root_location):
     return out
 
 
+def unposed(skeleton, world):
+    """Pose basis (T,B,4) wxyz and the root's head (T,3) of a clip from world matrices (T,B,4,4): what `posed` undoes."""
+    rest, turn = skeleton["matrix_local"][:, :3, :3], world[..., :3, :3]
+    basis = np.empty_like(turn)
+    for b, parent in enumerate(skeleton["parents"]):
+        above = np.eye(3) if parent < 0 else turn[:, parent] @ rest[parent].T
+        basis[:, b] = rest[b].T @ np.swapaxes(np.broadcast_to(above, turn[:, b].shape), -1, -2) @ turn[:, b]
+    return continuous(matrix_to_quat(basis)), world[:, 0, :3, 3].copy()
+
+
 def slerp(a, b, share):
     """Between unit quaternions a and b (...,4), the shorter way round."""
     cosine = (a * b).sum(-1, keepdims=True)

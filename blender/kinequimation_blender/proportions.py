@@ -95,7 +95,7 @@ def reach(own, turn, source, target):
     tip = tips(own, source)
     for leg, joints in enumerate(LEGS.values()):
         index = [own["names"].index(n) for n in joints]
-        more = least_turns(source[:, index[:4], :3, 3], source[:, index[3], :3, 3] + target[:, leg] - tip[:, leg])
+        more = least_turns(source[:, index[:4]][..., :3, 3], source[:, index[3], :3, 3] + target[:, leg] - tip[:, leg])
         for k in range(3):
             for b in [index[k]] + [own["names"].index(n) for n in [joints[k] + ".001"] if n in own["names"]]:
                 turn[:, b] = more[:, k] @ turn[:, b]
