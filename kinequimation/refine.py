@@ -278,17 +278,17 @@ def stands_still(
     odometry: np.ndarray,  # (T, 3) m, path from hooves and speed
     both: np.ndarray,      # (T, 3) m, path that agrees with both as well as it can
     fps: float,
-    slack=1.,              # more: the camera is known to stand where it turns, unless all is against it
+    share=.4,              # by which the speeds may differ; more if all but its place is known of the camera
 ) -> bool:
     "Is the way in the camera the way over the ground? Speeds must agree, and the path that agrees with both must lie where the camera saw the horse."
     if len(seen) < 3: return True
     ray = seen/np.linalg.norm(seen, axis=1, keepdims=True)
     off = both - seen
     beside = np.linalg.norm(off - (off*ray).sum(1, keepdims=True)*ray, axis=1)
-    if np.percentile(beside, 80) > slack*(.15 + .01*np.linalg.norm(np.ptp(odometry[:, :2], axis=0))): return False
+    if np.percentile(beside, 80) > 2.5*share*(.15 + .01*np.linalg.norm(np.ptp(odometry[:, :2], axis=0))): return False
     speed = lambda p: np.gradient(gaussian_filter1d(p[:, :2], .2*fps, axis=0, mode='nearest'), axis=0)*fps
     a, b = speed(seen), speed(odometry)
-    return bool(np.median(np.linalg.norm(a - b, axis=1)) < slack*(.4*np.median(np.linalg.norm(b, axis=1)) + .15))
+    return bool(np.median(np.linalg.norm(a - b, axis=1)) < share*np.median(np.linalg.norm(b, axis=1)) + .15)
 
 # %% ../nbs/40_refine.ipynb #40-040
 def _read(pose3d):
@@ -331,18 +331,18 @@ def _to_world(skeleton, Q, root, velocity, up, said, fps, camera, turned):
     for _ in range(2): contacts = believable(level(each), contacts, root_path(level(each), contacts, speed(each), fps), fps)
     kind, A, path = 'follow', one if turned is not None else each, None
     if camera != 'follow':
-        path, still = _seen_from_one_place(level(one), contacts, speed(one), np.einsum('tij,tj->ti', one, root), fps, 2. if turned is not None else 1.)
+        path, still = _seen_from_one_place(level(one), contacts, speed(one), np.einsum('tij,tj->ti', one, root), fps, .75 if turned is not None else .4)
         if camera in ('static', 'pan') or still: kind, A = 'static' if turned is None else 'pan', one
     if kind == 'follow': path = root_path(level(A), contacts, speed(A), fps)
     return A if turned is None else A @ np.swapaxes(turned, -1, -2), kind, path, speed(A), contacts
 
-def _seen_from_one_place(tips, contacts, velocity, seen, fps, slack):
+def _seen_from_one_place(tips, contacts, velocity, seen, fps, share):
     "The path (T, 3) if the camera stays in its place, and whether it does."
     odometry = root_path(tips, contacts, velocity, fps)
     ray = seen/np.linalg.norm(seen, axis=1, keepdims=True)
     seen = seen + [0, 0, np.mean(odometry[:, 2] - seen[:, 2])]
     both = root_path(tips, contacts, velocity, fps, seen, .03*np.eye(3) + .6*ray[:, :, None]*ray[:, None])
-    return both, stands_still(seen, odometry, both, fps, slack)
+    return both, stands_still(seen, odometry, both, fps, share)
 
 def _hoof_speed(tips, contacts, fps):
     "(T, 3) m/s of the root, as the planted hooves tell it, carried over suspension."
@@ -370,7 +370,7 @@ def _fit(skeleton, seen, said, path, root, plant, report):
     st = State(theta, path, root)
     if seen.fixed: st = State(theta, np.median(place, 0) + np.einsum('tij,tj->ti', camera, root), np.median(place, 0))
     guess = seen.contact
-    seen.contact = minimum_filter1d(guess, 2*int(round(.05*fps)) + 1, axis=0, mode='nearest') if len(guess) > 2 else guess
+    seen.contact = minimum_filter1d(guess, 2*int(round(.03*fps)) + 1, axis=0, mode='nearest') if len(guess) > 2 else guess
     bones, st = fit_any(skeleton, seen, st, progress=report(0))
     tips = lambda st: pose_body(bones, st.theta, st.root).tips
     p = contact_probability(tips(st), fps, said) if len(guess) > 4 else guess.astype(float)
@@ -380,7 +380,21 @@ def _fit(skeleton, seen, said, path, root, plant, report):
     if plant:
         seen.place = stance_places(tips(st), contact)
         bones, st = fit_any(skeleton, seen, st, Doubt(ground=.002, slide=.003, under=.002), 4, lengths=False, progress=report(2))
+        contact = _really_there(contact, np.linalg.norm(tips(st) - seen.place, axis=-1) < .015)
+        p = np.where(contact, np.maximum(p, .51), np.minimum(p, .49))
     return bones, st, p, contact
+
+def _really_there(contact, near):
+    "Contacts (T, 4) without the first and last frames of a stance in which the hoof is not at its place yet, or no more."
+    out = contact.copy()
+    for f in range(4):
+        for rows in (range(len(out)), range(len(out) - 1, -1, -1)):
+            at_edge = False
+            for t in rows:
+                at_edge = at_edge if out[t, f] else True
+                if out[t, f] and at_edge and not near[t, f]: out[t, f] = False
+                elif out[t, f]: at_edge = False
+    return out
 
 # %% ../nbs/40_refine.ipynb #40-045
 CAMERAS = ('auto', 'static', 'pan', 'follow')

@@ -17,7 +17,7 @@ from .skeleton import HORSE68, Skeleton, global_to_basis, quat_to_matrix
 
 # %% ../nbs/39_whole_clip.ipynb #39-009
 _FREE = dict(spine='xyz', neck='xyz', head='xyz', tail='xz', shoulder='xyz', upper_arm='xyz', forearm='xz', forefoot='x', f_toe='x', f_hoof='x', thigh='xyz', lower_leg='xz', hind_foot='x', r_toe='x', r_hoof='x')
-_GROUPS = ('spine', 'pelvis', 'neck', 'head', 'shoulder', 'upper_arm', 'forearm', 'forefoot', 'f_toe', 'f_hoof', 'thigh', 'lower_leg', 'hind_foot', 'r_toe', 'r_hoof')  # bones that have one factor of length
+_GROUPS = ('spine', 'pelvis', 'neck', 'head', 'shoulder', 'upper_arm', 'forearm', 'forefoot', 'f_toe', 'thigh', 'lower_leg', 'hind_foot', 'r_toe')  # bones that have one factor of length; a hoof has that of its pastern
 _HOOVES = ('r_hoof.L', 'f_hoof.L', 'r_hoof.R', 'f_hoof.R')
 _kind = lambda name: name.split('.')[0]
 
@@ -196,7 +196,7 @@ class Doubt:
     slide: float = .006   # m a frame
     under: float = .01    # m: of a hoof below the ground
     place: float = .0015  # m
-    speed: float = .4     # m/s
+    speed: float = .15    # share of 1 m/s more than it is
     heading: float = .03  # share of the speed that may go sideways
     tilt: float = 1.5     # degrees
     lengths: float = .04  # share
@@ -305,9 +305,9 @@ def _picture(eq, seen, st, view, doubt):
 def _ground(eq, seen, st, tips, J, Jg, doubt):
     "Hooves that stand, and hooves that must not sink."
     D, up = len(BODY.bone), np.zeros(tips.shape); up[..., 2] = 1
-    if seen.sank is None: seen.sank = np.zeros(tips.shape[:2], bool)
-    seen.sank |= tips[..., 2] < -.001   # once below, always on the ground: else it would sink again in every other round
-    w = np.maximum(seen.contact/doubt.ground, seen.sank/doubt.under)
+    sinks = tips[..., 2] < -.001
+    if seen.place is not None: seen.sank = sinks = sinks if seen.sank is None else sinks | seen.sank   # at the end: once below, always on the ground, or it would sink in every other round
+    w = np.maximum(seen.contact/doubt.ground, sinks/doubt.under)
     eq.add(w, -tips[..., 2], theta=J[:, :, 2], root=up, lengths=Jg[:, :, 2])
     if seen.place is not None:
         T, known = len(tips), np.isfinite(seen.place)
@@ -347,7 +347,8 @@ def _way(eq, seen, st, doubt):
     root[..., eq.columns['root']] = np.eye(3)
     if seen.velocity is not None:
         said = (seen.velocity[1:] + seen.velocity[:-1])/2/seen.fps
-        eq.tie(np.full(len(step), (seen.fps/doubt.speed)**2/doubt.lasting), said - step, -root, root)
+        off = np.linalg.norm(said - step, axis=1)*seen.fps/(doubt.speed*(1 + np.linalg.norm(said, axis=1)*seen.fps))
+        eq.tie((seen.fps/(doubt.speed*(1 + np.linalg.norm(said, axis=1)*seen.fps)))**2/(1 + off**2)/doubt.lasting, said - step, -root, root)
     yaw, speed = st.theta[:-1, 2], np.median(np.linalg.norm(step[:, :2], axis=1))*seen.fps
     side, ahead = np.stack([np.cos(yaw), np.sin(yaw)], -1), np.stack([np.sin(yaw), -np.cos(yaw)], -1)
     before = np.zeros((len(step), 1, eq.n)); after = before.copy()
