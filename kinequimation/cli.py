@@ -25,7 +25,7 @@ __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'H
            'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command', 'overlay_command',
            'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'export_command', 'gait_command',
            'render_dataset_command', 'dataset_check_command', 'dataset_show_command', 'train_detector_command',
-           'train_lifter_command', 'What', 'evaluate_command', 'examine', 'doctor_command', 'main']
+           'fine_tune_command', 'train_lifter_command', 'What', 'evaluate_command', 'examine', 'doctor_command', 'main']
 
 # %% ../nbs/81_cli.ipynb #81-007
 EXIT_CODE = 2
@@ -388,7 +388,29 @@ def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='D
         written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
     _report(written)
 
-# %% ../nbs/81_cli.ipynb #81-042
+# %% ../nbs/81_cli.ipynb #81-043
+@app.command(rich_help_panel=TRAIN, name='fine-tune')
+@one_line
+def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABELS', help="COCO Keypoints, Label Studio's JSON, or DeepLabCut's CollectedData (.h5, .csv).", show_default=False)],
+        images: Annotated[Optional[Path], typer.Option(metavar='DIR', help="The pictures; the labels' own folder if not given.", show_default=False)] = None,
+        data: Annotated[Optional[list[Path]], typer.Option(metavar='DIR', help='Renders (of render-dataset) to mix in; may be given several times.', show_default=False)] = None,
+        out: Annotated[Path, _out('DIR')] = Path('runs/fine-tune'), detector: DetectorFile = None,
+        epochs: Annotated[Optional[float], typer.Option(min=0.01, metavar='N', help='Budget: passes over the labelled pictures; 40 if neither budget is given.', show_default=False)] = None, minutes: Minutes = None,
+        folds: Annotated[int, typer.Option(min=0, metavar='K', help='Also measure by cross-validation: so many trainings more, each with a part of the pictures left out.')] = 0,
+        landmark_set: LandmarkSet = None, batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 24, seed: Seed = 0, threads: Threads = None,
+        fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on.')] = False,
+        json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the table of --folds into this file, beside those that it holds.', show_default=False)] = None, quiet: Quiet = False):
+    "Train the detector on with labelled pictures: COCO Keypoints -> detector.onnx and its card. Goes on where it was stopped. Needs the extra 'train'."
+    from kinequimation.evaluate import TITLES, write_benchmarks
+    from kinequimation.fine_tune import fine_tune
+    with Bars(quiet, rate=True) as bars, _talk_on_stderr():
+        path, table = fine_tune(coco, images, detector, data or (), out, epochs, minutes, folds, landmark_set, batch_size, seed, threads, not fresh, bars)
+    if table: _table(TITLES['fine-tune'], table)
+    budget = f'--minutes {minutes:g}' if minutes else f'--epochs {epochs or 40:g}'
+    if table and json_file: _report([write_benchmarks(json_file, 'fine-tune', table, f'kinequimation fine-tune --coco {coco.name} {"--data RENDERS "*len(data or ())}{budget} --folds {folds} --seed {seed}')])
+    _report([path, path.with_suffix('.md')], f'Use it: kinequimation animate clip.mp4 --detector {path}')
+
+# %% ../nbs/81_cli.ipynb #81-044
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
 def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
@@ -404,7 +426,7 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
     _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
 
-# %% ../nbs/81_cli.ipynb #81-044
+# %% ../nbs/81_cli.ipynb #81-046
 class What(str, Enum):
     "What is measured."
     two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; speed = 'speed'; all = 'all'
@@ -428,7 +450,7 @@ def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='
             if json_file: write_benchmarks(json_file, title, table, f'kinequimation evaluate {name} {given}'.strip())
         if json_file: _report([json_file])
 
-# %% ../nbs/81_cli.ipynb #81-045
+# %% ../nbs/81_cli.ipynb #81-047
 def _table(title, rows):
     "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
     from rich.console import Console
@@ -440,13 +462,13 @@ def _table(title, rows):
     print(title, flush=True)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
-# %% ../nbs/81_cli.ipynb #81-047
+# %% ../nbs/81_cli.ipynb #81-049
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 # what Blender's wheel wants of the system, with the Debian package each is in
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
 
-# %% ../nbs/81_cli.ipynb #81-048
+# %% ../nbs/81_cli.ipynb #81-050
 def _check_python():
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11): return True, f'Python {version}', ''
@@ -478,7 +500,7 @@ def _check_libraries():
     if absent: return False, f'shared libraries that Blender needs: {len(absent)} missing', 'sudo apt-get install ' + ' '.join(absent)
     return True, f'{len(LIBRARIES)} shared libraries for Blender', ''
 
-# %% ../nbs/81_cli.ipynb #81-050
+# %% ../nbs/81_cli.ipynb #81-052
 def _check_blender():
     from importlib.metadata import PackageNotFoundError, version
     from kinequimation.blender import require_blender
@@ -505,7 +527,7 @@ def _check_training():
     if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
-# %% ../nbs/81_cli.ipynb #81-051
+# %% ../nbs/81_cli.ipynb #81-053
 CHECKS = (_check_python, _check_packages, _check_weights, _check_libraries, _check_blender, _check_disk, _check_write, _check_training)
 
 def examine() -> list:
@@ -515,7 +537,7 @@ def examine() -> list:
         except Exception as e: return False, f'{check.__name__[7:]}: {type(e).__name__}: {" ".join(str(e).split())}', 'install kinequimation again'
     return [run(check) for check in CHECKS]
 
-# %% ../nbs/81_cli.ipynb #81-052
+# %% ../nbs/81_cli.ipynb #81-054
 @app.command(rich_help_panel=HELP, name='doctor')
 @one_line
 def doctor_command():
@@ -528,7 +550,7 @@ def doctor_command():
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
 
-# %% ../nbs/81_cli.ipynb #81-054
+# %% ../nbs/81_cli.ipynb #81-056
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -543,7 +565,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-055
+# %% ../nbs/81_cli.ipynb #81-057
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]

@@ -18,6 +18,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'landmark_maps': {'actions', 'blender', 'gait', 'horses', 'skeleton'}, 'accuracy_2d': {'detect', 'formats', 'legs', 'skeleton'}, 'speed': {'detect', 'stream', 'train_detector', 'video'},
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
     'detect': {'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
+    'fine_tune': {'train_detector', 'detect', 'formats', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
     'camera_motion': {'pose', 'camera'}, 'contacts': {'skeleton'}, 'whole_clip': {'skeleton'},
     'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
@@ -28,8 +29,8 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
 MAY_IMPORT['cli'] = set(MAY_IMPORT) - {'player'}
 
 ONLY_IN = {  # a package that is heavy, or absent at run time: the modules that may import it, anywhere in their code
-    'torch': {'train_detector', 'train_lifter', 'speed'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector', 'speed'}, 'mmengine': {'train_detector', 'speed'},
-    'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter'},
+    'torch': {'train_detector', 'train_lifter', 'fine_tune', 'speed'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector', 'speed'}, 'mmengine': {'train_detector', 'speed'},
+    'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter', 'fine_tune'},
     'ipywidgets': {'player'}, 'plotly': {'player'}, 'matplotlib': {'player'}, 'anywidget': {'player'},
     'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'weights', 'cli', 'evaluate', 'speed'},
     'ezc3d': {'formats'}, 'bpy': set(), 'mathutils': set(), 'distributed': {'render'}, 'dask': set(), 'IPython': {'player'}, 'nbdev': set(),
@@ -91,7 +92,7 @@ HEAVY = ('torch', 'torchvision', 'mmpose', 'mmengine', 'mmcv', 'mmdet', 'bpy', '
 
 def test_importing_is_light():
     "One child imports our modules one after the other and says after each which heavy package has come with it."
-    names = ['kinequimation'] + [f'kinequimation.{p.stem}' for p in modules() if p.stem not in ('player', 'train_detector', 'train_lifter')]
+    names = ['kinequimation'] + [f'kinequimation.{p.stem}' for p in modules() if p.stem not in ('player', 'train_detector', 'train_lifter', 'fine_tune')]
     code = f"""
 import importlib, sys
 for name in {names!r}:
