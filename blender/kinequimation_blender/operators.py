@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 from bpy_extras.io_utils import ImportHelper
 
-from . import child, export, files, jobs, ml_rig, motion, retarget, rig, scene, settings, skin
+from . import child, export, files, jobs, loops, ml_rig, retarget, rig, scene, settings, skin
 
 RUNNING = {"job": None}  # one at a time: a film takes all cores anyway
 
@@ -51,10 +51,8 @@ def read_mapping(options):
     return retarget.read_mapping(path)
 
 
-def editable(armature):
-    """Raises `ClipError` unless the armature can be keyed here."""
-    if armature.library or armature.data.library:
-        raise files.ClipError(f"Expected an armature of this file, but {armature.name} is linked from another. Make it local, or a library override, first.")
+def seen(armature):
+    """Raises `ClipError` for an armature that is hidden: Blender doesn't move it then, and what was keyed can't be read back."""
     if not armature.visible_get():
         raise files.ClipError(f"Expected an armature that can be seen, but {armature.name} is hidden. Show it first.")
 
@@ -81,14 +79,15 @@ def put_on(context, options, skeleton, clip, name):
     """The clip on the panel's rig, which is made if there is none; returns what a report says."""
     mapping = read_mapping(options)
     if options.rig:
-        editable(options.rig)
+        seen(options.rig)
         retarget.check(options.rig, skeleton, mapping)
     if options.loop:
-        clip = retarget.loop(clip, skeleton)
+        clip = loops.cut(clip, skeleton)
     frames = time_line(context.scene, clip)
     horse = options.rig or build_horse(context, options)
     object_mode()
-    retarget.retarget(horse, skeleton, clip, mapping, frames, name, progress(context))
+    reduce = (options.tolerance_mm, options.tolerance_deg) if options.reduce else None
+    retarget.retarget(horse, skeleton, clip, mapping, frames, name, progress(context), options.limbs, options.root_motion == "IN_PLACE", reduce)
     if options.bare_skeleton:
         bare = ml_rig.build_ml_rig(skeleton)
         ml_rig.pose_ml_rig(bare, skeleton, clip, frames, name + "_ML")
@@ -116,7 +115,7 @@ def progress(context):
         if done == 0:
             manager.progress_begin(0, total)
         manager.progress_update(done)
-        if done >= total - 1:
+        if done >= total:
             manager.progress_end()
     return show
 

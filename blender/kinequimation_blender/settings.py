@@ -12,8 +12,8 @@ from .retarget import MAPPINGS
 FORMATS = [("FBX", "FBX", "Skeleton, skinned mesh and one take; engines and animation programs"), ("GLB", "glTF", "Skeleton, skinned mesh and one animation, in one file; the web and engines"),
            ("USD", "USD", "Skeleton, skinned mesh and animation; pipelines"), ("BVH", "BVH", "The skeleton's motion alone, as text"),
            ("ABC", "Alembic", "A transform for each bone, and the mesh's points in every frame")]
-ROOTS = [("AUTO", "As the program wants it", "A bone on the ground carries the path for engines and Maya; none for Blender"), ("BONE", "Bone on the ground", "A bone `root` carries the path"),
-         ("NONE", "No extra bone", "The spine carries the path"), ("IN_PLACE", "In place", "The path is taken out")]
+ROOTS = [("AUTO", "Its own", "A bone on the ground carries the path for engines and Maya; none for Blender"), ("BONE", "On ground", "A bone `root` carries the path"),
+         ("NONE", "None", "The spine carries the path"), ("IN_PLACE", "In place", "The path is taken out")]
 
 
 def is_armature(self, obj):
@@ -34,14 +34,14 @@ class Settings(bpy.types.PropertyGroup):
     withers_height: FloatProperty(name="Withers", description="The horse's height at the withers: it gives the scale", default=1.6, min=0.3, max=3.0, unit="LENGTH")
     rig: PointerProperty(name="Rig", description="The Rigify horse that is keyed; a new one if empty", type=bpy.types.Object, poll=is_armature)
     skin: BoolProperty(name="Skin", description="Put the horse's body on the rig", default=True)
-    bare_skeleton: BoolProperty(name="Bare skeleton too", description="Also make ML_rig, which follows the clip exactly and has no controls", default=False)
+    bare_skeleton: BoolProperty(name="Add ML_rig", description="Also make ML_rig, the bare skeleton, which follows the clip exactly and has no controls", default=False)
     mapping: EnumProperty(name="Mapping", description="Which control takes which bone's motion", items=mappings)
     mapping_file: StringProperty(name="File", description="A mapping (.json)", subtype="FILE_PATH")
     limbs: EnumProperty(name="Limbs", items=[("IK", "IK", "Hooves are keyed, the legs follow"), ("FK", "FK", "Each bone of the legs is keyed")])
-    root_motion: EnumProperty(name="Root", items=[("PATH", "Along its path", "The control `root` carries the path on the ground"), ("IN_PLACE", "In place", "The horse stays where it is")])
+    root_motion: EnumProperty(name="Root", items=[("PATH", "Path", "The control `root` carries the path on the ground"), ("IN_PLACE", "In place", "The horse stays where it is")])
     reduce: BoolProperty(name="Fewer keys", description="Only the keys that the curves need, so that they can be edited", default=True)
-    tolerance_mm: FloatProperty(name="mm", description="How far a control may come away from the clip, in millimetres", default=1.0, min=0.05, max=100.0)
-    tolerance_deg: FloatProperty(name="Degrees", description="How far a control may turn away from the clip, in degrees", default=0.5, min=0.05, max=45.0)
+    tolerance_mm: FloatProperty(name="Stray mm", description="How far a control may come away from the clip, in millimetres", default=3.0, min=0.05, max=100.0)
+    tolerance_deg: FloatProperty(name="Degrees", description="How far a control may turn away from the clip, in degrees", default=1.0, min=0.05, max=45.0)
     loop: BoolProperty(name="Loop", description="Only the cleanest stride, closed to a cycle", default=False)
     first: IntProperty(name="From", description="First frame of the clip that is used", default=1, min=1)
     last: IntProperty(name="To", description="Last frame of the clip that is used; 0 for all", default=0, min=0)

@@ -20,7 +20,7 @@ import sys
 from kinequimation import gait
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
-motion = gait.generate('trot', n_frames=6, fps=25)
+motion = gait.generate('trot', n_frames=50, fps=25)
 PoseSequence.from_arrays(motion.positions(), fps=25, skeleton=HORSE68, frame='world').save(sys.argv[1])
 """
 
@@ -125,7 +125,7 @@ def test_export_leaves_the_scene_as_it_was(used, folder):
 @pytest.mark.parametrize("step, what", [
     ("retarget without a clip", "no file chosen"), ("clip text.npz", "read as one"), ("clip nothing.npz", "there is no"), ("clip pickled.npz", "allow_pickle"),
     ("clip other.npz", "0123456789abcdef"), ("clip empty.npz", "at least one frame"), ("clip long.npz", "20000"), ("frames", "5 to 3"),
-    ("not rigify", "the control root"), ("export not rigify", "DEF-spine.001"), ("hidden", "is hidden"), ("linked", "linked from another"), ("mapping", "the control tors")])
+    ("not rigify", "that Rigify generated"), ("export not rigify", "DEF-spine.001"), ("hidden", "is hidden"), ("linked", "is linked from"), ("mapping", "the control tors")])
 def test_bad_input_is_reported_and_changes_nothing(used, step, what):
     assert used[step]["result"] == ["REFUSED"] and what in used[step]["error"], used[step]
     if step.startswith("clip "):
@@ -136,6 +136,10 @@ def test_poses_go_through_the_installed_library(used, with_library):
     assert "can't be started" in used["wrong python"]["error"]
     assert used["not poses"]["result"] == ["REFUSED"] and "text.nc" in used["not poses"]["error"]
     assert used["poses"]["result"] == ["FINISHED"] and "rig.001" in used["poses"]["objects"]
+    assert used["loop"]["result"] == ["FINISHED"], used["loop"]
+    first, last = used["looped"]["range"]
+    assert 10 < last - first < 30, "one stride of a trot"
+    assert used["looped"]["curves"]["gone_m"] < 0.02 and used["looped"]["curves"]["ik_fk"] == [1.0, 1.0]
     assert used["not a video"]["result"] == ["REFUSED"] and "text.mp4" in used["not a video"]["error"]
 
 

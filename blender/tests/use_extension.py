@@ -79,6 +79,16 @@ def state():
     return dict(action=action.name if action else None, range=[bpy.context.scene.frame_start, bpy.context.scene.frame_end], actions=len(bpy.data.actions))
 
 
+def curves():
+    """How far the rig gets from its place, and which controls the hind legs listen to."""
+    scene, rig = bpy.context.scene, bpy.context.scene.kinequimation.rig
+    places = []
+    for frame in (scene.frame_start, scene.frame_end):
+        scene.frame_set(frame)
+        places.append(rig.pose.bones["DEF-spine.003"].head.copy())
+    return dict(gone_m=(places[1] - places[0]).length, ik_fk=[rig.pose.bones["thigh_parent." + side]["IK_FK"] for side in "LR"])
+
+
 def refuse(folder):
     """Each of these leaves the scene as it was, and says what is wrong."""
     options = bpy.context.scene.kinequimation
@@ -125,6 +135,10 @@ def in_the_background(python, poses, folder):
     preferences.python = python
     press("not poses", bpy.ops.import_anim.kinequimation_clip, "EXEC_DEFAULT", filepath=str(folder / "text.nc"))
     press("poses", bpy.ops.import_anim.kinequimation_clip, "EXEC_DEFAULT", filepath=poses)
+    options.loop, options.limbs, options.root_motion = True, "FK", "IN_PLACE"
+    press("loop", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    say("looped", curves=curves(), **state())
+    options.loop, options.limbs, options.root_motion = False, "IK", "PATH"
     options.video = str(folder / "text.mp4")
     press("not a video", bpy.ops.kinequimation.animate, "EXEC_DEFAULT")
     say("modal", **modal(python, poses))
