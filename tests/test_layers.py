@@ -23,7 +23,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'camera_motion': {'pose', 'camera'}, 'contacts': {'skeleton'}, 'whole_clip': {'skeleton'},
     'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
     'gait_analysis': {'contacts', 'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'pose', 'real_horse'},
-    'blender': {'retarget', 'clip', 'skeleton'}, 'player': {'overlay', 'pose', 'video', 'skeleton'},
+    'blender': {'retarget', 'clip', 'skeleton'}, 'export_motion': {'blender'}, 'player': {'overlay', 'pose', 'video', 'skeleton'},
     'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'accuracy_2d', 'speed', 'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'pipeline'},
 }
 MAY_IMPORT['cli'] = set(MAY_IMPORT) - {'player'}
