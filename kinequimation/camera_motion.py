@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['background', 'corners', 'follow_points', 'turn_between', 'CameraMotion', 'follow_background', 'focal_from_turns',
-           'horse_boxes', 'with_camera', 'camera_of']
+           'horse_boxes', 'with_camera', 'camera_of', 'turned_less', 'focal_from_tags', 'watch_background']
 
 # %% ../nbs/38_camera_motion.ipynb #38-002
 from dataclasses import dataclass
@@ -96,6 +96,7 @@ class CameraMotion:
     zoom: np.ndarray      # (T,) focal length over that of the first frame
     tracked: np.ndarray   # (T,) share of the background's points that agree; 0 = nothing to go by
     size: tuple           # (width, height) px
+    focal_px: float = None# px, that was supposed; angles go with its inverse
     pairs: tuple = ()     # ((n, 2), (n, 2)) px: the same places in two frames
 
     def __len__(self): return len(self.rotation)
@@ -148,7 +149,7 @@ def follow_background(
         if t % 4 == 3 and len(follower.now) > 20: pairs.append((follower.first/k, follower.now/k))
         if progress: progress(t + 1)
     if not R: raise InputError('Expected a film, but got no frame.')
-    return CameraMotion(np.array(R), np.array(zoom), np.array(tracked), tuple(size), tuple(pairs))
+    return CameraMotion(np.array(R), np.array(zoom), np.array(tracked), tuple(size), focal_px or intrinsics(size)[0, 0], tuple(pairs))
 
 # %% ../nbs/38_camera_motion.ipynb #38-023
 def focal_from_turns(
@@ -190,11 +191,48 @@ def with_camera(
     "The poses and what the camera did: variables `camera_rotation` (time, 3, 3), `camera_zoom` and `camera_tracked` of the data set. Raises `InputError`."
     if len(motion) < pose2d.n_frames: raise InputError(f'Expected the motion of a camera over {pose2d.n_frames} frames, but got {len(motion)}.')
     n = slice(0, pose2d.n_frames)
-    return PoseSequence(pose2d.ds.assign(camera_rotation=(('time', 'row3', 'column3'), motion.rotation[n]), camera_zoom=('time', motion.zoom[n]), camera_tracked=('time', motion.tracked[n])))
+    return PoseSequence(pose2d.ds.assign(camera_rotation=(('time', 'row3', 'column3'), motion.rotation[n], dict(focal_px=float(motion.focal_px or 0))), camera_zoom=('time', motion.zoom[n]), camera_tracked=('time', motion.tracked[n])))
 
 def camera_of(
     pose: PoseSequence,
-) -> tuple:  # rotation (T, 3, 3), zoom (T,), or None
+    focal_px=None,  # px: if it is another than the one supposed when the background was followed
+) -> tuple:         # rotation (T, 3, 3), zoom (T,), or None
     "What `with_camera` has put there."
     if 'camera_rotation' not in pose.ds: return None
-    return pose.ds.camera_rotation.values.astype(float), pose.ds.camera_zoom.values.astype(float)
+    R, supposed = pose.ds.camera_rotation.values.astype(float), pose.ds.camera_rotation.attrs.get('focal_px', 0)
+    if focal_px and supposed and abs(focal_px/supposed - 1) > 1e-3: R = turned_less(R, supposed/focal_px)
+    return R, pose.ds.camera_zoom.values.astype(float)
+
+def turned_less(R, share): "(T, 3, 3) with all angles `share` times as large."; return Rotation.from_rotvec(share*Rotation.from_matrix(R).as_rotvec()).as_matrix()
+
+# %% ../nbs/38_camera_motion.ipynb #38-029
+_LENS = ('focal_length.35mm_equivalent', 'focallengthin35mmformat', 'focallengthin35mmfilm', 'focal_length_35mm')
+
+def focal_from_tags(
+    tags: dict,  # of `video.tags`
+    size,        # (width, height) px
+):               # px, or None
+    "The focal length in a video's metadata."
+    for key, value in tags.items():
+        if not key.lower().endswith(_LENS): continue
+        try: mm = float(str(value).split()[0])
+        except (ValueError, IndexError): continue
+        if 5 < mm < 2000: return mm*float(np.hypot(*size))/float(np.hypot(36, 24))
+    return None
+
+def watch_background(
+    frames,                # pictures of the film, in order
+    pose2d: PoseSequence,  # frame 'image'
+    focal_px=None,         # if it is given
+    tags=None,             # the film's metadata
+    progress=None,         # called with the number of frames done
+) -> PoseSequence:         # with what the camera did, with the focal length unless it had to be guessed, and a step in the log
+    "All of this page for one film. Raises `InputError`."
+    known = {'given': focal_px, 'metadata': focal_from_tags(tags or {}, pose2d.image_size)}
+    source, focal = next(((k, v) for k, v in known.items() if v), ('default', None))
+    motion = follow_background(frames, horse_boxes(pose2d), focal, progress=progress)
+    if not focal and (told := focal_from_turns(motion)):
+        motion = CameraMotion(turned_less(motion.rotation, motion.focal_px/told), motion.zoom, motion.tracked, motion.size, told, motion.pairs)
+        source, focal = 'turning', told
+    told = pose2d.replace(focal_px=focal or pose2d.focal_px).step('camera', focal_px=round(float(motion.focal_px), 1), focal_from=source, turned_deg=round(motion.turned_deg, 2), zoom=round(float(motion.zoom.max()/motion.zoom.min()), 3))
+    return with_camera(told, motion)

@@ -172,8 +172,8 @@ Quiet = Annotated[bool, typer.Option('--quiet', '-q', metavar=' ', help='No prog
 
 class CameraMode(str, Enum):
     "How the camera moves while the horse does."
-    auto = 'auto'; static = 'static'; follow = 'follow'
-Camera = Annotated[CameraMode, typer.Option('--camera', metavar='auto|static|follow', help='How the camera moves: it stands, or it follows the horse.')]
+    auto = 'auto'; static = 'static'; pan = 'pan'; follow = 'follow'
+Camera = Annotated[CameraMode, typer.Option('--camera', metavar='auto|static|pan|follow', help='How the camera moves: it stands, turns in its place, or travels with the horse.')]
 
 def _out(example): return typer.Option('--out', '-o', metavar=example, help='Where to write.')
 
@@ -262,7 +262,7 @@ def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D', help='
 @one_line
 def refine_command(pose3d: Annotated[Path, typer.Argument(metavar='POSE3D.nc', help='What lift wrote.', show_default=False)],
         out: Annotated[Path, _out('FILE.nc')] = Path('world3d.nc'),
-        pose2d: Annotated[Optional[Path], typer.Option(metavar='POSE2D.nc', help='What it was lifted from, to check against.', show_default=False)] = None,
+        pose2d: Annotated[Optional[Path], typer.Option(metavar='POSE2D.nc', help='What it was lifted from: where the points are in the picture, and how the camera turned.', show_default=False)] = None,
         withers_height: Withers = 1.6, smoothing: Smoothing = 'one_euro', camera: Camera = CameraMode.auto, quiet: Quiet = False):
     "Smooth it, hold the bones' lengths, put it on the ground: pose3d.nc -> world3d.nc (metres, Z up)."
     from kinequimation.pipeline import refine

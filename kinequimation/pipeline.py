@@ -19,6 +19,7 @@ __all__ = ['STAGES', 'OUTPUTS', 'staged_dir', 'read_pose', 'check_bbox', 'check_
 # the stages in their order, each with what a progress bar calls it
 STAGES = {
     'detect':   'Finding the horse',
+    'camera':   'Following the background',
     'overlay':  'Drawing the overlay',
     'lift':     'Lifting to 3D',
     'refine':   'Refining the motion',
@@ -90,7 +91,7 @@ def read_pose(
     if frame or n_dims: pose.require(frame=frame, n_dims=n_dims)
     return pose
 
-# %% ../nbs/80_pipeline.ipynb #80-015
+# %% ../nbs/80_pipeline.ipynb #80-016
 def check_bbox(
     bbox_xyxy, # (left, top, right, bottom) in pixels, or None
     size,      # (width, height) of the video
@@ -102,7 +103,7 @@ def check_bbox(
     if not ok: raise InputError(f'Expected a box LEFT,TOP,RIGHT,BOTTOM in pixels inside the {size[0]}x{size[1]} picture, but got {",".join(f"{v:g}" for v in box)}.')
     return box
 
-# %% ../nbs/80_pipeline.ipynb #80-016
+# %% ../nbs/80_pipeline.ipynb #80-017
 def check_settings(
     withers_height_m=1.6,   # metres
     fov_deg=None,           # the camera's horizontal field of view
@@ -114,7 +115,7 @@ def check_settings(
     if fov_deg is not None and not 1 <= fov_deg <= 170: raise InputError(f'Expected a field of view of 1 to 170 degrees, but got {fov_deg:g}.')
     if smoothing not in SMOOTHERS: raise InputError(f'Expected a smoothing out of {", ".join(SMOOTHERS)}, but got {smoothing!r}.')
 
-# %% ../nbs/80_pipeline.ipynb #80-017
+# %% ../nbs/80_pipeline.ipynb #80-018
 def detect(
     video,            # any clip that FFmpeg reads
     out,              # where to write the 2D poses (.nc)
@@ -124,17 +125,20 @@ def detect(
     progress=None,    # called with (stage, done, total)
     stride=1,         # look at every so manieth frame only: a quick look
     half=False,       # half the resolution: a quick look
+    fov_deg=None,     # the camera's horizontal field of view; read from the video or from how it turns if None
 ) -> Path:            # `out`
-    "Find the keypoints in every frame of a video. Raises `InputError` when there is no horse in any."
+    "Find the keypoints in every frame of a video, and how the camera turned meanwhile. Raises `InputError` when there is no horse in any."
+    from kinequimation.camera_motion import watch_background
     from kinequimation.detect import Detector
-    from kinequimation.video import probe
+    from kinequimation.video import frames, probe, tags
     info = probe(existing_file(video, 'a video'))
     box = check_bbox(bbox_xyxy, info.size)
     pose = Detector(weights, threads=threads).predict_video(video, progress=_reporter(progress, 'detect'), bbox_xyxy=box, stride=stride, half=half)
     require_horse(pose, video)
-    return pose.save(out)
+    report = _reporter(progress, 'camera')
+    return watch_background(frames(video), pose, _focal(pose, fov_deg), tags(video), lambda done: report(done, pose.n_frames)).save(out)
 
-# %% ../nbs/80_pipeline.ipynb #80-019
+# %% ../nbs/80_pipeline.ipynb #80-020
 def require_horse(
     pose2d,         # PoseSequence in frame image
     video='',       # what to call the clip in the message
@@ -146,7 +150,7 @@ def require_horse(
         raise InputError(f'Expected a horse in {video or "the clip"}, but found one in {seen} of {pose2d.n_frames} frames. '
                          'Is the whole horse in the picture? If it is small, say where it is with --bbox LEFT,TOP,RIGHT,BOTTOM.')
 
-# %% ../nbs/80_pipeline.ipynb #80-020
+# %% ../nbs/80_pipeline.ipynb #80-021
 def overlay(video, pose2d, out, progress=None, trail=0) -> Path:
     "Draw the 2D poses of `pose2d` (.nc) on the video they came from, and the hooves' last `trail` frames; writes an .mp4."
     from kinequimation.overlay import overlay_video
@@ -155,7 +159,7 @@ def overlay(video, pose2d, out, progress=None, trail=0) -> Path:
     overlay_video(video, read_pose(pose2d, 'image', 2), out, progress=report, trail=trail)
     return Path(out)
 
-# %% ../nbs/80_pipeline.ipynb #80-021
+# %% ../nbs/80_pipeline.ipynb #80-022
 def lift(
     pose2d,          # 2D poses: what `detect` wrote (.nc), or a file of DeepLabCut, SLEAP, COCO or movement
     out,             # where to write the 3D poses (.nc), frame root
@@ -186,25 +190,25 @@ def _focal(pose, fov_deg):
     if pose.image_size is None: raise InputError('Expected 2D poses that know the size of their picture, but got none, so --fov means nothing. Leave it out.')
     return float(intrinsics(pose.image_size, fov_deg=fov_deg)[0, 0])
 
-# %% ../nbs/80_pipeline.ipynb #80-022
+# %% ../nbs/80_pipeline.ipynb #80-023
 def refine(
     pose3d,                 # 3D poses (.nc), frame root
     out,                    # where to write the 3D poses (.nc), frame world
     pose2d=None,            # the 2D poses (.nc) they were lifted from, to check against
     withers_height_m=1.6,   # the horse's height at the withers: the scale of everything
     smoothing='one_euro',
-    camera='auto',          # auto | static | follow
+    camera='auto',          # auto | static | pan | follow
     progress=None,
 ) -> Path:
     "Smooth the motion, hold the bones' lengths, set the horse on the ground of a world with Z up."
     from kinequimation.refine import refine
     check_settings(withers_height_m, smoothing=smoothing)
     pose = read_pose(pose3d, 'root', 3)
-    _reporter(progress, 'refine')
+    report = _reporter(progress, 'refine')
     pose2d = None if pose2d is None else read_pose(pose2d, 'image', 2)
-    return refine(pose, pose2d, withers_height_m=withers_height_m, smoothing=smoothing, camera=camera).save(out)
+    return refine(pose, pose2d, withers_height_m=withers_height_m, smoothing=smoothing, camera=camera, progress=report).save(out)
 
-# %% ../nbs/80_pipeline.ipynb #80-023
+# %% ../nbs/80_pipeline.ipynb #80-024
 def retarget(pose3d, out, progress=None) -> Path:
     "Turn 3D poses (.nc, frame world) into rotations of the rig's bones (.npz)."
     from kinequimation.retarget import retarget
@@ -213,7 +217,7 @@ def retarget(pose3d, out, progress=None) -> Path:
     retarget(pose).save(out)
     return Path(out)
 
-# %% ../nbs/80_pipeline.ipynb #80-024
+# %% ../nbs/80_pipeline.ipynb #80-025
 def apply(
     clip,           # a motion clip (.npz)
     out_dir,        # where scene.blend, motion.bvh, motion.fbx and motion.glb go
@@ -229,7 +233,7 @@ def _apply(clip, folder, final_dir, video, progress):
     from kinequimation.blender import apply_clip
     return list(apply_clip(clip, folder, video=video, final_dir=final_dir, progress=_reporter(progress, 'apply')))
 
-# %% ../nbs/80_pipeline.ipynb #80-026
+# %% ../nbs/80_pipeline.ipynb #80-027
 def export(
     pose,   # poses: .nc, or what this wrote before
     out,    # .c3d, .trc (frame world), .csv or .nc (any frame)
@@ -238,7 +242,7 @@ def export(
     from kinequimation.formats import export_pose, read_pose
     return export_pose(read_pose(existing_file(pose, 'a pose file')), out)
 
-# %% ../nbs/80_pipeline.ipynb #80-028
+# %% ../nbs/80_pipeline.ipynb #80-029
 def animate(
     video,                 # a clip with one horse in it
     out_dir,               # the folder for the eight files
@@ -246,7 +250,7 @@ def animate(
     fov_deg=None,          # the camera's horizontal field of view, guessed if None
     bbox_xyxy=None,        # where the horse is in the first frame, pixels
     smoothing='one_euro',
-    camera='auto',         # auto | static | follow
+    camera='auto',         # auto | static | pan | follow
     blender=True,          # False: stop at clip.npz
     detector=None, lifter=None,  # other weights (.onnx)
     threads=None,
@@ -257,7 +261,7 @@ def animate(
     check_inputs(video, bbox_xyxy, detector, lifter, blender)
     with staged_dir(out_dir) as work:
         pose2d, raw, pose3d, clip = (work/n for n in ('pose2d.nc', 'lifted.nc', 'pose3d.nc', 'clip.npz'))
-        detect(video, pose2d, bbox_xyxy, detector, threads, progress)
+        detect(video, pose2d, bbox_xyxy, detector, threads, progress, fov_deg=fov_deg)
         overlay(video, pose2d, work/'overlay.mp4', progress)
         lift(pose2d, raw, fov_deg, lifter, progress)
         refine(raw, pose3d, pose2d, withers_height_m, smoothing, camera, progress)
@@ -266,7 +270,7 @@ def animate(
         if blender: _apply(clip, work, out_dir, video, progress)
     return {n: Path(out_dir)/n for n in OUTPUTS if blender or not n.startswith(('scene', 'motion'))}
 
-# %% ../nbs/80_pipeline.ipynb #80-029
+# %% ../nbs/80_pipeline.ipynb #80-030
 def check_inputs(video, bbox_xyxy=None, detector=None, lifter=None, blender=True):
     "Ask before the long work what can be known before it; raises `InputError`."
     from kinequimation.video import probe

@@ -13,6 +13,7 @@ from scipy import signal, sparse
 from scipy.linalg import solveh_banded
 from scipy.ndimage import gaussian_filter1d, median_filter, minimum_filter1d
 from scipy.sparse.linalg import spsolve
+from scipy.spatial.transform import Rotation
 
 from .camera import Camera, intrinsics
 from .camera_motion import camera_of
@@ -410,7 +411,7 @@ def refine(
 ) -> PoseSequence:            # frame 'world', with rotation, world_to_camera, root_location, contact, and `contact_probability` in the data set
     "The horse in the world: constant bones, joints within their limits, planted hooves, a path, and the camera of each frame. Raises `InputError`."
     pose3d = pose3d.require(frame='root', n_dims=3, skeleton=HORSE68)
-    turned, zoom = _camera(pose3d, pose2d, camera)
+    turned, zoom, camera = _camera(pose3d, pose2d, camera)
     if not (np.isfinite(withers_height_m) and withers_height_m > 0): raise InputError(f'Expected a positive height at the withers in m, but got {withers_height_m}.')
     fps, T = pose3d.fps, pose3d.n_frames
     position, Q, root, velocity, up, said = _read(pose3d)
@@ -429,13 +430,15 @@ def refine(
 
 # %% ../nbs/40_refine.ipynb #40-046
 def _camera(pose3d, pose2d, camera):
-    "What is known of the camera: how it turned (T, 3, 3) or None, its zoom (T,); raises `InputError`."
+    "What is known of the camera: how it turned (T, 3, 3) or None, its zoom (T,), and `camera`, which is 'static' if the background never moved. Raises `InputError`."
     if camera not in CAMERAS: raise InputError(f"Expected camera to be {', '.join(map(repr, CAMERAS[:-1]))} or {CAMERAS[-1]!r}, but got {camera!r}.")
-    known = next((c for c in (camera_of(p) for p in (pose2d, pose3d) if p is not None) if c is not None), None)
-    if camera == 'pan' and known is None: raise InputError("Expected 2D poses that say how the camera turned, but these don't. Let `detect` see the video again, or say that the camera follows ('follow').")
-    if known is None or camera == 'static': return None, np.ones(pose3d.n_frames)
-    if len(known[0]) != pose3d.n_frames: raise InputError(f'Expected the motion of the camera over {pose3d.n_frames} frames, but got {len(known[0])}.')
-    return known
+    pose, nothing = next((p for p in (pose2d, pose3d) if p is not None and camera_of(p) is not None), None), (None, np.ones(pose3d.n_frames), camera)
+    if camera == 'pan' and pose is None: raise InputError("Expected 2D poses that say how the camera turned, but these don't. Let `detect` see the video again, or say that the camera follows ('follow').")
+    if pose is None or camera == 'static' or camera == 'auto' and np.median(pose.ds.camera_tracked.values) < .3: return nothing
+    R, zoom = camera_of(pose, pose3d.focal_px)
+    if len(R) != pose3d.n_frames: raise InputError(f'Expected the motion of the camera over {pose3d.n_frames} frames, but got {len(R)}.')
+    moves = np.degrees(Rotation.from_matrix(R).magnitude()).max() > .25 or np.ptp(np.log(zoom)) > .01
+    return (R, zoom, camera) if moves or camera != 'auto' else (*nothing[:2], 'static')
 
 def _written(pose3d, bones, st, seen, contacts, withers_height_m, log):
     "The fit as a sequence: the horse as high as it was said to be, beginning at the origin."

@@ -14,7 +14,7 @@ import numpy as np
 from .files import InputError, atomic_path, existing_file
 
 # %% auto #0
-__all__ = ['VideoInfo', 'frames', 'probe', 'VideoWriter']
+__all__ = ['VideoInfo', 'frames', 'probe', 'tags', 'VideoWriter']
 
 # %% ../nbs/04_video.ipynb #04-007
 @contextmanager
@@ -88,6 +88,10 @@ def probe(path: str|Path) -> VideoInfo:
     # some containers (webm, mkv) keep no count; count the packets, which is quick since nothing is decoded
     if not n: n = _count(path) or round(seconds*fps)
     return VideoInfo(fps, (first.shape[1], first.shape[0]), int(n))
+
+def tags(path: str|Path) -> dict:
+    "What a video says about itself: the metadata of the file and of its picture stream, e.g. the lens. Raises `InputError` for what is no video."
+    with _open(path) as (container, stream): return {**container.metadata, **stream.metadata}
 
 def _count(path):
     with _open(path) as (container, stream):
