@@ -344,7 +344,7 @@ def _kinship(reach_m=.35) -> np.ndarray:
     np.fill_diagonal(way, 0)
     for p, b in HORSE68.edges: way[p, b] = way[b, p] = np.linalg.norm(HORSE68.head[p] - HORSE68.head[b])
     for k in range(68): way = np.minimum(way, way[:, [k]] + way[[k]])
-    return np.exp(-way/reach_m)
+    return .98*np.exp(-way/reach_m) + .02*np.eye(68)   # a little of its own each: some bones begin in the same spot
 
 
 def spread_labels(
@@ -441,10 +441,11 @@ def synthetic_samples(
         coco = json.loads(path.read_text())
         images, taken = {i['id']: i for i in coco['images']}, set()
         for a in coco['annotations']:
-            taken.add(a['image_id'])
             p = np.asarray(a['keypoints'], float).reshape(-1, 3)
             if len(p) != 68: raise InputError(f'Expected the 68 keypoints of render-dataset in {path}, but annotation {a["id"]} has {len(p)}.')
-            if a.get('background') or not p[:, 2].any(): continue
+            if not p[:, 2].any(): continue
+            taken.add(a['image_id'])
+            if a.get('background'): continue
             picture, known = Path(folder)/images[a['image_id']]['file_name'], p[:, 2] > 0
             marks_known = ~((weights != 0) & (np.abs(weights) > .02) & ~known).any(1)
             azimuth = facing_of(a, picture)
@@ -560,13 +561,14 @@ def train(
     def save():
         with atomic_path(state_path) as part: torch.save(dict(model=model.state_dict(), optimizer=optimizer.state_dict(), average=average, step=step, spent=spent(), losses=losses), str(part))
     model.train()
-    while share() < 1:
-        _step(model, optimizer, make_batch(_draw_batch(step, plan, photos, renders, flip, size)[0], mean, std), share(), step, losses)
-        step += 1
-        _blend(average, model.state_dict(), min(plan.average, step/(step + 9)))
-        if progress: progress(*((min(spent(), 60*plan.minutes), 60*plan.minutes) if plan.minutes else (step, total)))
-        if time.monotonic() - saved > 30: save(); saved = time.monotonic()
-    save()
+    try:
+        while share() < 1:
+            _step(model, optimizer, make_batch(_draw_batch(step, plan, photos, renders, flip, size)[0], mean, std), share(), step, losses)
+            step += 1
+            _blend(average, model.state_dict(), min(plan.average, step/(step + 9)))
+            if progress: progress(*((min(spent(), 60*plan.minutes), 60*plan.minutes) if plan.minutes else (step, total)))
+            if time.monotonic() - saved > 30: save(); saved = time.monotonic()
+    finally: save()   # on Ctrl-C too
     model.load_state_dict(average)
     return model.eval()
 
