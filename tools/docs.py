@@ -111,6 +111,23 @@ def make_local(site):
     return len(pages)
 
 
+FETCH = 'const r = await fetch(offset + "search.json");\n      index = await r.json();'
+LOAD = """index = await new Promise((done, fail) => {
+        if (window.searchIndex) return done(window.searchIndex);
+        const script = Object.assign(document.createElement("script"), { src: offset + "site_libs/search.js", onload: () => done(window.searchIndex), onerror: fail });
+        document.head.append(script);
+      });"""
+
+
+def search_from_the_folder(site):
+    "A page that was opened as a file may not fetch another: so the words to search come as a script, which it may load."
+    script = site / 'site_libs/smalldocs.js'
+    text = script.read_text(encoding='utf-8')
+    if FETCH not in text: sys.exit("Expected the search of smalldocs to fetch search.json, but it does not: tools/docs.py has to be fitted to this version.")
+    script.write_text(text.replace(FETCH, LOAD), encoding='utf-8')
+    (site / 'site_libs/search.js').write_text(f'window.searchIndex = {(site / "search.json").read_text(encoding="utf-8")};\n', encoding='utf-8')
+
+
 def repository():
     return re.search(r'^git_url\s*=\s*(\S+)', (ROOT / 'settings.ini').read_text(), re.M)[1]
 
@@ -124,6 +141,7 @@ def build(out):
         said = run([Path(sys.executable).parent / 'smalldocs', 'render', '--quiet', '_proc'], copy)
         print(*[line for line in said.splitlines() if not EXPECTED.search(line)], sep='\n')
         n = make_local(copy / '_proc/_docs')
+        search_from_the_folder(copy / '_proc/_docs')
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(copy / '_proc/_docs', out)
     print(f'{n} pages in {out}: open {out}/index.html')
