@@ -5,6 +5,7 @@ import numpy as np
 from mathutils import Matrix
 
 from . import keys
+from .files import ClipError
 from .maths import continuous
 
 
@@ -27,6 +28,16 @@ def build_ml_rig(skeleton, name="ML_rig"):
     bpy.ops.object.mode_set(mode="OBJECT")
     data.display_type = "STICK"
     return obj
+
+
+def check(obj, skeleton, within_m=1e-3):
+    """The armature has every bone of the skeleton, at rest where it should be; or an error that names the first that isn't."""
+    for i, name in enumerate(skeleton["names"]):
+        bone = obj.data.bones.get("DEF-" + name)
+        if bone is None:
+            raise ClipError(f"Expected {obj.name} to have the bone DEF-{name}, but it hasn't. Build it from the skeleton file with build_ml_rig.py.")
+        if np.abs(np.array(bone.matrix_local) - skeleton["matrix_local"][i]).max() > within_m:
+            raise ClipError(f"Expected {obj.name} at rest as the skeleton file has it, but DEF-{name} lies otherwise. Build it from the skeleton file with build_ml_rig.py.")
 
 
 def pose_ml_rig(obj, skeleton, clip, frames, action_name):

@@ -8,6 +8,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from . import keys
+from .files import ClipError
 from .maths import continuous
 
 SENSOR_MM = 36.0
@@ -18,11 +19,7 @@ def new_scene(fps, n_frames, first=1):
     """An empty file with the clip's rate and range; returns the frame numbers."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.preferences.filepaths.save_version = 0  # no scene.blend1 beside scene.blend
-    scene = bpy.context.scene
-    scene.render.fps = max(1, round(fps))
-    scene.render.fps_base = scene.render.fps / fps
-    scene.frame_start, scene.frame_end = first, first + n_frames - 1
-    return np.arange(first, first + n_frames)
+    return set_range(fps, n_frames, first)
 
 
 def add_camera(clip, frames, path):
@@ -178,3 +175,34 @@ def show(rig, ml_rig):
 def save(path):
     """The .blend as it is now; paths in it are relative to where it will be, not to where it is written."""
     bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, relative_remap=False)
+
+
+def open_scene(path):
+    """A .blend, opened without running what is written in it."""
+    if not Path(path).is_file():
+        raise ClipError(f"Expected a scene, but there is no {path}.")
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(Path(path).resolve()), use_scripts=False, load_ui=False)
+    except RuntimeError:
+        raise ClipError(f"Expected a Blender file, but {path} can't be read as one.") from None
+    bpy.context.preferences.filepaths.save_version = 0
+
+
+def armature(name=None):
+    """The armature of that name in the scene; the only one if none is named."""
+    found = {o.name: o for o in bpy.context.scene.objects if o.type == "ARMATURE"}
+    if name in found:
+        return found[name]
+    if name is None and len(found) == 1:
+        return next(iter(found.values()))
+    raise ClipError(f"Expected an armature{' called ' + name if name else ''} in the scene, but there is {', '.join(sorted(found)) or 'none'}. Name one of them.")
+
+
+def set_range(fps, n_frames, first=None):
+    """The scene's rate and range for a clip; returns the frame numbers."""
+    scene = bpy.context.scene
+    first = scene.frame_start if first is None else first
+    scene.render.fps = max(1, round(fps))
+    scene.render.fps_base = scene.render.fps / fps
+    scene.frame_start, scene.frame_end = first, first + n_frames - 1
+    return np.arange(first, first + n_frames)

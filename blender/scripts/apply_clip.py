@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A motion clip onto Rigify's horse: scene.blend, motion.bvh, motion.fbx and motion.glb.
 
-    python blender/scripts/apply_clip.py clip.npz --skeleton horse.json -o out [--video clip.mp4]
+    python blender/scripts/apply_clip.py clip.npz --skeleton horse.json -o out [--video clip.mp4] [--reduce 3 1] [--loop] [--limbs FK] [--in-place]
 """
 import argparse
 import contextlib
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bpy
 
-from kinequimation_blender import child, export, files, maths, ml_rig, motion, retarget, rig, scene
+from kinequimation_blender import child, export, files, loops, maths, ml_rig, motion, retarget, rig, rokoko, scene
 from synth import coat
 from synth import horse as horse_builder
 
@@ -22,23 +22,35 @@ FILES = ("scene.blend", "motion.bvh", "motion.fbx", "motion.glb")
 
 def main():
     args = arguments()
-    skeleton = files.read_skeleton(args.skeleton)
+    skeleton, mapping = files.read_skeleton(args.skeleton), retarget.read_mapping(args.mapping)
     clip = files.read_clip(args.clip, skeleton)
+    if args.via == "rokoko":
+        rokoko.require()
+    if args.loop:
+        clip = loops.cut(clip, skeleton, mapping)
     horse_mesh = None if args.no_mesh else horse_builder.load_horse(skeleton, args.cache or Path(tempfile.gettempdir()) / "kinequimation")  # empties the scene
     frames, steps = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"])), child.Steps(3 + len(FILES))
     horse, name = rig.build_rig(), args.name or args.clip.stem
     bpy.context.scene.name = name  # what exports call their animation
     steps.step("rig")
-    source = retarget.retarget(horse, skeleton, clip, retarget.read_mapping(args.mapping), frames, name, lambda i, n: (steps.more(0 if i else n), steps.step("keys")))
-    bare = ml_rig.build_ml_rig(skeleton)
-    ml_rig.pose_ml_rig(bare, skeleton, clip, frames, name + "_ML")
+    source = retarget.retarget(horse, skeleton, clip, mapping, frames, name, lambda i, n: (steps.more(0 if i else n), steps.step("keys")),
+                               limbs=args.limbs, in_place=args.in_place, reduce=args.reduce)
+    own = retarget.rest_of(horse, skeleton)
+    if args.loop:
+        loops.cycle(horse, mapping)
+    if own is not skeleton or args.in_place:
+        clip = dict(clip, **dict(zip(("rotation", "root_location"), maths.unposed(own, source))))
+    bare = ml_rig.build_ml_rig(own)
+    ml_rig.pose_ml_rig(bare, own, clip, frames, name + "_ML")
+    if args.via == "rokoko":
+        rokoko.retarget(bare, horse, own, mapping, frames, name)
     steps.step("skeleton")
-    meshes = [] if args.no_mesh else [add_horse(horse_mesh, horse, skeleton)]
-    dress(clip, skeleton, frames, source, horse, bare, args)
+    meshes = [] if args.no_mesh else [add_horse(horse_mesh, horse, skeleton, own)]
+    dress(clip, own, frames, source, horse, bare, args)
     steps.step("horse")
-    baked = motion.of_source(skeleton, maths.posed(skeleton, clip["rotation"], clip["root_location"]), clip["meta"]["fps"])
+    baked = motion.of_source(own, source, clip["meta"]["fps"])
     write(args.output, args.final_dir or args.output, {"scene.blend": scene.save, **{
-        name_of: lambda path: export.write(path, bare, skeleton, meshes=meshes, frames=frames, name=name, motion=baked) for name_of in FILES[1:]}}, steps)
+        name_of: lambda path: export.write(path, bare, own, meshes=meshes, frames=frames, name=name, motion=baked) for name_of in FILES[1:]}}, steps)
 
 
 def arguments():
@@ -50,15 +62,20 @@ def arguments():
     parser.add_argument("--name", help="what the action is called; the clip's file name if left out")
     parser.add_argument("--final-dir", type=Path, help="where the files will be moved to: the video's path is relative to it")
     parser.add_argument("--mapping", type=Path, default=retarget.MAPPINGS / "horse.json")
+    parser.add_argument("--limbs", choices=retarget.LIMBS, default="IK", help="which controls the legs listen to; both are keyed")
+    parser.add_argument("--in-place", action="store_true", help="without the way that the horse covers")
+    parser.add_argument("--reduce", type=float, nargs=2, metavar=("MM", "DEGREES"), help="fewer keys, so that curves can be edited: how far they may stray; 3 1 is a good start")
+    parser.add_argument("--loop", action="store_true", help="the cleanest stride alone, repeating itself")
+    parser.add_argument("--via", choices=("own", "rokoko"), default="own", help="retarget by the Rokoko add-on, where it is installed")
     parser.add_argument("--cache", type=Path, help="where the horse's mesh is kept between runs")
     parser.add_argument("--no-mesh", action="store_true", help="the rig alone")
     return parser.parse_args()
 
 
-def add_horse(numbers, armature, skeleton):
+def add_horse(numbers, armature, skeleton, own):
     """The skinned horse on the rig: a chestnut, always the same."""
     look = {"seed": 3, "coat": "chestnut", "markings": {"face": "blaze", "legs": [.3, 0, .3, 0]}}
-    mesh = horse_builder.mesh_object(numbers, horse_builder.shaped(numbers, skeleton, skeleton, look), coat.coat_colours(numbers, look))
+    mesh = horse_builder.mesh_object(numbers, horse_builder.shaped(numbers, skeleton, own, look), coat.coat_colours(numbers, look))
     horse_builder.add_vertex_groups(mesh, numbers, skeleton)
     scene.paint(mesh, "coat")
     scene.bind(mesh, armature).use_deform_preserve_volume = True  # the joints of a file that is opened in Blender do not pinch either
