@@ -293,11 +293,20 @@ def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help=
 # %% ../nbs/81_cli.ipynb #81-032
 @app.command(rich_help_panel=STAGE, name='export')
 @one_line
-def export_command(pose: Annotated[Path, typer.Argument(metavar='POSE', help='Poses: pose3d.nc, or what this wrote before.', show_default=False)],
-        out: Annotated[Path, _out('FILE.c3d|.trc|.csv|.nc')]):
-    "For other programs: pose3d.nc -> .c3d, .trc (OpenSim), .csv, .nc, and back."
+def export_command(pose: Annotated[Path, typer.Argument(metavar='SOURCE', help='Poses (pose3d.nc, or what this wrote before); or scene.blend, as it was edited in Blender; or clip.npz.', show_default=False)],
+        out: Annotated[list[Path], _out('FILE')],
+        target: Annotated[str, typer.Option('--for', metavar='PROGRAM', help='Of a scene or clip: blender, unreal, unity or maya. Sets unit, names and root.')] = 'blender',
+        root: Annotated[Optional[str], typer.Option(metavar='HOW', help="bone: on the ground, carries the path; none; in_place. The program's own if left out.", show_default=False)] = None,
+        of: Annotated[str, typer.Option(metavar='ARMATURE', help='Of a scene: rig, or ML_rig, the clip as it came.')] = 'rig',
+        no_mesh: Annotated[bool, typer.Option('--no-mesh', metavar=' ', help='The skeleton alone.')] = False, quiet: Quiet = False):
+    "For other programs: poses -> .c3d, .trc (OpenSim), .csv, .nc, and back; scene.blend or clip.npz -> .fbx, .glb, .usd, .bvh, .abc."
+    if pose.suffix.lower() in ('.blend', '.npz'):
+        from kinequimation.export_motion import export_motion
+        with Bars(quiet) as bars: return _report(export_motion(pose, out, target, root, of, not no_mesh, lambda done, total: bars('export', done, total)))
     from kinequimation.pipeline import export
-    _report([export(pose, _target(out, Path(out).suffix.lower(), pose))])
+    _report([export(pose, _target(one, Path(one).suffix.lower(), pose)) for one in out])
+
+
 
 # %% ../nbs/81_cli.ipynb #81-034
 @app.command(rich_help_panel=STAGE, name='gait')
