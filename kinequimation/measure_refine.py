@@ -54,6 +54,7 @@ def draw_camera(motion, mode, rng) -> Camera:
     if mode == 'fixed': return look_at(eye, mid + [0, 0, .9], SIZE, fov)
     return look_at(eye if mode == 'pan' else eye - mid + aim*[1, 1, 0] + shake(.1)*[1, 1, .3], aim, SIZE, fov)
 
+# %% ../nbs/41_measure_refine.ipynb #41-009
 def as_detected(rng, xy, depth, level) -> tuple:  # xy (T, 68, 2), confidence (T, 68)
     "Keypoints with a detector's errors of `level` (share of the horse's size); depth (T, 68) m: what is behind is worse."
     size = np.nanmax(np.ptp(xy, axis=1), axis=-1)[:, None, None]
@@ -85,7 +86,7 @@ def film_clip(
     turned = CameraMotion(R @ R[0].T, np.ones(T), np.ones(T), SIZE, camera.K[0, 0])
     return Clip(gait, mode, motion, camera, motion.positions()*scale, scale, with_camera(pose, turned))
 
-# %% ../nbs/41_measure_refine.ipynb #41-011
+# %% ../nbs/41_measure_refine.ipynb #41-012
 def _body_figures(world, clip):
     "Bones, limits, hooves."
     xyz, T, parents = world.xyz().astype(float), world.n_frames, HORSE68.parents[1:]
@@ -121,7 +122,7 @@ def _path_figures(world, clip):
     off = A @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) - B
     return dict(way=abs(calm(a)/calm(b) - 1), path=float(np.linalg.norm(off, axis=1).max()/calm(b)))
 
-# %% ../nbs/41_measure_refine.ipynb #41-012
+# %% ../nbs/41_measure_refine.ipynb #41-013
 def score(
     world: PoseSequence,  # what `refine` made
     lifted: PoseSequence, # what it made it of
@@ -136,7 +137,7 @@ def score(
     row = dict(lift_mm=1000*mpjpe(lifted.xyz().astype(float), true), mm=1000*mpjpe(in_camera, true), pa_mm=1000*pa_mpjpe(in_camera, true), angles=float(np.mean(np.array(rms) <= 10)), joints=len(rms))
     return row | _body_figures(world, clip) | _gait_figures(world, clip) | (_path_figures(world, clip) if clip.gait != 'stand' else {})
 
-# %% ../nbs/41_measure_refine.ipynb #41-015
+# %% ../nbs/41_measure_refine.ipynb #41-016
 def summary(
     rows: list,  # of `score`, with gait's and camera's name
     **first,     # columns that come first

@@ -186,7 +186,7 @@ class State:
 
     def view(self, R): "(T, 3, 3) world to camera."; return R @ Rotation.from_rotvec([*self.tilt, 0.]).as_matrix()
 
-# %% ../nbs/39_whole_clip.ipynb #39-019
+# %% ../nbs/39_whole_clip.ipynb #39-020
 @dataclass
 class Doubt:
     "Standard deviations of what is known."
@@ -202,7 +202,7 @@ class Doubt:
     lengths: float = .04  # share
     lasting: float = 3.   # errors last: so many frames say as much as one
 
-# %% ../nbs/39_whole_clip.ipynb #39-021
+# %% ../nbs/39_whole_clip.ipynb #39-022
 class Normal:
     "Normal equations of T frames with n unknowns each and m at the border."
     def __init__(self, T, columns, m):
@@ -245,7 +245,7 @@ class Normal:
         self.B[:-1, i, i] -= 2*weight; self.B[1:, i, i] -= 2*weight
         self.second = np.broadcast_to(weight, (self.T - 2, self.n))
 
-# %% ../nbs/39_whole_clip.ipynb #39-022
+# %% ../nbs/39_whole_clip.ipynb #39-024
 def _solve(self, border=True) -> tuple:  # steps (T, n) and (m,)
     "Gauss-Newton's step; without the border, nothing there changes."
     T, n = self.T, self.n
@@ -265,7 +265,7 @@ def _solve(self, border=True) -> tuple:  # steps (T, n) and (m,)
 
 Normal.solve = _solve
 
-# %% ../nbs/39_whole_clip.ipynb #39-025
+# %% ../nbs/39_whole_clip.ipynb #39-027
 def _columns(fixed):
     "Where the unknowns are."
     D, G = len(BODY.bone), len(_GROUPS)
@@ -301,7 +301,7 @@ def _picture(eq, seen, st, view, doubt):
     way = np.stack([np.einsum('tij,tj->ti', R, np.cross(a, st.root - st.camera)) for a in np.eye(3)[:2]], -1)
     eq.add(w.reshape(T, -1), miss.reshape(T, -1), theta=flat(J), root=flat(each(R)), tilt=flat(spin + way[:, None]), lengths=flat(Jg), height=flat(each(-R[..., 2:])))
 
-# %% ../nbs/39_whole_clip.ipynb #39-027
+# %% ../nbs/39_whole_clip.ipynb #39-029
 def _ground(eq, seen, st, tips, J, Jg, doubt):
     "Hooves that stand, and hooves that must not sink."
     D, up = len(BODY.bone), np.zeros(tips.shape); up[..., 2] = 1
@@ -339,7 +339,7 @@ def _habit(eq, seen, st, doubt):
         k = seen.contact[:, leg]/np.radians(4)**2/doubt.lasting
         eq.H[:, at + d, at + d] += k; eq.r[:, at + d] += k*(np.radians(-2) - st.theta[:, d])
 
-# %% ../nbs/39_whole_clip.ipynb #39-028
+# %% ../nbs/39_whole_clip.ipynb #39-031
 def _way(eq, seen, st, doubt):
     "The root's speed, and its direction."
     if len(st.root) < 2: return
@@ -375,7 +375,7 @@ def equations(
     eq.H[0, i, i] += weight; eq.r[0, i] -= weight*np.concatenate([st.lengths, st.tilt, [0.]])
     return eq
 
-# %% ../nbs/39_whole_clip.ipynb #39-030
+# %% ../nbs/39_whole_clip.ipynb #39-033
 def smoothness(
     theta: np.ndarray,  # (T, D) rad
     fps: float,
@@ -430,7 +430,7 @@ def _hold(eq, value, other, n):
     i = np.arange(eq.n)
     eq.H[:n, i, i] += 1e8; eq.r[:n, :eq.n] += 1e8*(goal - value[:n])
 
-# %% ../nbs/39_whole_clip.ipynb #39-033
+# %% ../nbs/39_whole_clip.ipynb #39-036
 def stance_places(
     tips: np.ndarray,     # (T, 4, 3) m
     stands: np.ndarray,   # (T, 4) bool
@@ -443,7 +443,7 @@ def stance_places(
             if stands[run[0], f]: out[run, f] = [*np.median(tips[run, f, :2], axis=0), 0.]
     return out
 
-# %% ../nbs/39_whole_clip.ipynb #39-036
+# %% ../nbs/39_whole_clip.ipynb #39-039
 WINDOW, LAP = 400, 24  # frames
 
 def fit_any(
