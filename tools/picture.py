@@ -1,6 +1,7 @@
 """The README's pictures, from what `make demo` wrote. Still: some frames of the video with the skeleton on it, and under each the horse in Blender.
 Moving: the two side by side, over two strides. Run: make picture (after make demo)"""
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,7 @@ def main(out, picture, count, width, strides):
     at = dict(zip(numbers, zip(*both(out, numbers, width))))
     write_still(picture, *zip(*[at[n] for n in still.tolist()]))
     write_moving(moving, *zip(*[at[n] for n in loop]), info.fps)
+    for name in ('pose2d.nc', 'pose3d.nc'): shutil.copy(out / name, ROOT / 'tools/site/demo')   # the start page's player
 
 
 if __name__ == '__main__':
