@@ -13,6 +13,7 @@ from collections import deque
 from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -62,12 +63,22 @@ def crop(
     "The window's pixels. A window that shrinks the picture much is fetched from a shrunken copy, else thin legs would fall between the pixels."
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     if scale < .6:  # one pixel in the window covers several of the picture: average them first
-        small = cv2.resize(image_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        fx, fy = small.shape[1]/image_bgr.shape[1], small.shape[0]/image_bgr.shape[0]
+        x, y, part = _part_in_window(image_bgr, matrix, size)
+        small = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        fx, fy = small.shape[1]/part.shape[1], small.shape[0]/part.shape[0]
         back = np.diag([1/fx, 1/fy, 1.])
-        back[:2, 2] = .5/fx - .5, .5/fy - .5  # resize keeps the edges of pixels in place, not their middles
+        back[:2, 2] = .5/fx - .5 + x, .5/fy - .5 + y  # resize keeps the edges of pixels in place, not their middles
         image_bgr, matrix = small, matrix @ back
     return cv2.warpAffine(image_bgr, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border)
+
+def _part_in_window(image, matrix, size, margin=4):
+    "(x, y, the part of the picture that the window shows): what lies elsewhere needs no averaging."
+    inverse = cv2.invertAffineTransform(matrix)
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ inverse[:, :2].T + inverse[:, 2]
+    h, w = image.shape[:2]
+    x0, y0 = np.clip(np.floor(corners.min(0)) - margin, 0, [w - 1, h - 1]).astype(int)
+    x1, y1 = np.clip(np.ceil(corners.max(0)) + margin, [x0 + 1, y0 + 1], [w, h]).astype(int)
+    return x0, y0, image[y0:y1, x0:x1]
 
 # %% ../nbs/20_detect.ipynb #20-013
 _WINDOW = 5        # cells, odd
@@ -76,16 +87,16 @@ _FULL = .94        # mass that a perfect answer has in the window, since trainin
 def decode(
     prob,      # (K, h, w) probabilities of the cells
     stride,    # px of the window per cell
+    mass=None, # (h*w, K) of `_masses`, if it is known
 ) -> tuple:    # ((K, 2) px in the window, (K,) 0..1)
     "Positions and scores from the network's distributions."
     K, h, w = prob.shape
     r = _WINDOW//2
-    grid = np.ascontiguousarray(np.moveaxis(prob, 0, 2))
-    mass = cv2.boxFilter(grid, -1, (_WINDOW, _WINDOW), normalize=False, borderType=cv2.BORDER_CONSTANT).reshape(h*w, K)
+    mass = _masses(prob) if mass is None else mass
     best = mass.argmax(0)
     score = mass[best, np.arange(K)]
     cy, cx = best//w, best % w
-    padded = np.pad(prob, ((0, 0), (2*r, 2*r), (2*r, 2*r)))
+    padded = _padded(prob, 2*r)
     offset = np.arange(-r, r + 1)
     for _ in range(2):  # the second time about the middle that the first has found
         window = padded[np.arange(K)[:, None, None], (cy + 2*r)[:, None, None] + offset[:, None], (cx + 2*r)[:, None, None] + offset]
@@ -94,67 +105,89 @@ def decode(
         cx, cy = np.clip(np.rint(x), 0, w - 1).astype(int), np.clip(np.rint(y), 0, h - 1).astype(int)
     return (np.stack([x, y], 1) + .5)*stride - .5, np.clip(score/_FULL, 0, 1)
 
+def _padded(p, r):
+    "Distributions (K, h, w) with r cells of nothing around."
+    K, h, w = p.shape
+    out = np.zeros((K, h + 2*r, w + 2*r), p.dtype)
+    out[:, r:-r, r:-r] = p
+    return out
+
+def _masses(prob):
+    "(h*w, K) probability about each cell."
+    grid = np.ascontiguousarray(np.moveaxis(prob, 0, 2))
+    return cv2.boxFilter(grid, -1, (_WINDOW, _WINDOW), normalize=False, borderType=cv2.BORDER_CONSTANT).reshape(-1, len(prob))
+
 # %% ../nbs/20_detect.ipynb #20-017
 _SECOND = .3   # a second bump counts as a leg if it has this share of the first
 _ALONG = .3    # what a cell of distance between neighbours on a leg costs, against log-probabilities
 
 def two_places(
-    both,     # (h, w) sum of the distributions of a left and a right keypoint
-) -> list:    # [(x, y)] cells: two places, or one where both are together
-    "Where the two keypoints of a pair are, whichever is which."
-    r = _WINDOW//2
-    mass = cv2.boxFilter(both, -1, (_WINDOW, _WINDOW), normalize=False, borderType=cv2.BORDER_CONSTANT)
-    y, x = np.unravel_index(mass.argmax(), mass.shape)
-    first = _middle(both, x, y, r)
-    yy, xx = np.ogrid[:both.shape[0], :both.shape[1]]
-    rest = np.where(np.maximum(abs(yy - first[1]), abs(xx - first[0])) > 2*r, mass, 0)
-    v, u = np.unravel_index(rest.argmax(), rest.shape)
-    return [first] if rest[v, u] < _SECOND*mass[y, x] else [first, _middle(both, u, v, r)]
+    both,      # (P, h, w) sums of the distributions of a left and a right keypoint
+    mass=None, # (h*w, P) of `_masses`, if it is known
+) -> tuple:    # (P, 2, 2) cells (x, y) of the first place and the second, (P,) whether there is a second
+    "Where the two keypoints of each pair are, whichever is which."
+    P, h, w = both.shape
+    mass = np.ascontiguousarray((_masses(both) if mass is None else mass).T)   # (P, h*w)
+    pairs, reach = np.arange(P), 2*(_WINDOW//2)
+    best = mass.argmax(1)
+    first = _middles(both, best % w, best//w)
+    away = np.maximum(abs(np.arange(h)[None, :, None] - first[:, 1, None, None]), abs(np.arange(w)[None, None] - first[:, 0, None, None])) > reach
+    rest = np.where(away.reshape(P, -1), mass, 0)
+    other = rest.argmax(1)
+    return np.stack([first, _middles(both, other % w, other//w)], 1), rest[pairs, other] >= _SECOND*mass[pairs, best]
 
 
 def separate_legs(
     prob,             # (K, h, w)
     cells,            # (K, 2) what `decode` found, in cells
     skeleton=HORSE68,
-) -> dict:            # {index of a keypoint: (x, y) cell} of those that are dealt out anew
+    mass=None,        # (h*w, K) of `_masses`, if it is known
+) -> tuple:           # (n,) keypoints that are dealt out anew, (n, 2) their cells
     "Left and right leg points that share a place although the distributions know two."
-    moved = {}
-    for left, right in leg_pairs(skeleton):
-        choices = [_deals(prob, cells, l, r) for l, r in zip(left, right)]
-        for l, r, (a, b, _) in zip(left, right, _smoothest(choices)): moved.update({l: a, r: b})
-    return moved
+    left, right, legs = _legs_of(skeleton)
+    mass = _masses(prob) if mass is None else mass
+    places, two = two_places(prob[left] + prob[right], mass[:, left] + mass[:, right])
+    places[~two] = np.stack([cells[left], cells[right]], 1)[~two]
+    said = np.log(np.stack([_mass_at(mass, prob.shape[2], side, at) for side in (left, right) for at in (places[:, 0], places[:, 1])]).reshape(2, 2, -1) + .02)
+    costs = np.where(two, -np.stack([said[0, 0] + said[1, 1], said[0, 1] + said[1, 0]]), np.array([[0.], [np.inf]])).T   # (P, as they are | exchanged)
+    for leg in legs:
+        swap = leg[_smoothest(places[leg], costs[leg])]
+        places[swap] = places[swap][:, ::-1]
+    return np.concatenate([left, right]), np.concatenate([places[:, 0], places[:, 1]])
 
 # %% ../nbs/20_detect.ipynb #20-018
-def _middle(p, x, y, r):
-    "Centre of mass about a cell."
-    y0, x0 = max(0, y - r), max(0, x - r)
-    q = p[y0:y + r + 1, x0:x + r + 1]
-    total = max(q.sum(), 1e-9)
-    return np.array([(q.sum(0)*np.arange(x0, x0 + q.shape[1])).sum(), (q.sum(1)*np.arange(y0, y0 + q.shape[0])).sum()])/total
+@lru_cache(maxsize=8)
+def _legs_of(skeleton):
+    "Left and right leg points (P,), and which of them make a leg."
+    pairs = leg_pairs(skeleton)
+    ends = np.cumsum([0] + [len(l) for l, _ in pairs])
+    return np.concatenate([l for l, _ in pairs]), np.concatenate([r for _, r in pairs]), [np.arange(a, b) for a, b in zip(ends, ends[1:])]
 
-def _mass(p, at, r=_WINDOW//2):
-    "Probability about a place."
-    x, y = (int(round(float(v))) for v in at)
-    return p[max(0, y - r):y + r + 1, max(0, x - r):x + r + 1].sum()
+def _middles(p, x, y):
+    "(P, 2) centres of mass about a cell of each distribution."
+    r = _WINDOW//2
+    offset, padded = np.arange(-r, r + 1), _padded(p, r)
+    q = padded[np.arange(len(p))[:, None, None], (y + r)[:, None, None] + offset[:, None], (x + r)[:, None, None] + offset]
+    total = np.maximum(q.sum((1, 2)), 1e-9)
+    return np.stack([x + (q.sum(1)*offset).sum(1)/total, y + (q.sum(2)*offset).sum(1)/total], 1)
 
-def _deals(prob, cells, l, r):
-    "The ways to deal two places out to left and right: [(left, right, cost)]."
-    places = two_places(prob[l] + prob[r])
-    if len(places) == 1: return [(cells[l], cells[r], 0.)]
-    cost = lambda a, b: -np.log((_mass(prob[l], a) + .02)*(_mass(prob[r], b) + .02))
-    a, b = places
-    return [(a, b, cost(a, b)), (b, a, cost(b, a))]
+def _mass_at(mass, w, keypoints, at):
+    "(n,) probability about a place (n, 2) for each keypoint; `w` cells to a row."
+    x, y = np.rint(at).astype(int).T
+    return mass[y*w + x, keypoints]
 
-def _smoothest(choices):
-    "One deal for each pair down a leg, cheapest in all (Viterbi)."
-    cost, back = np.array([c[2] for c in choices[0]]), []
-    for before, after in zip(choices, choices[1:]):
-        step = cost[:, None] + _ALONG*np.array([[np.linalg.norm(p[0] - q[0]) + np.linalg.norm(p[1] - q[1]) for q in after] for p in before])
+def _smoothest(places, costs):
+    "Which pairs down a leg to exchange, so that it is cheapest in all (Viterbi over as they are | exchanged)."
+    gap = np.linalg.norm(places[:-1, :, None] - places[1:, None], axis=-1)   # (P - 1, place above, place below)
+    straight, crossed = _ALONG*(gap[:, 0, 0] + gap[:, 1, 1]), _ALONG*(gap[:, 0, 1] + gap[:, 1, 0])
+    cost, back = costs[0], []
+    for s, c, here in zip(straight, crossed, costs[1:]):
+        step = cost[:, None] + np.array([[s, c], [c, s]])
         back.append(step.argmin(0))
-        cost = step.min(0) + [q[2] for q in after]
-    best = [int(cost.argmin())]
-    for b in reversed(back): best.append(int(b[best[-1]]))
-    return [c[i] for c, i in zip(choices, reversed(best))]
+        cost = step.min(0) + here
+    path = [int(cost.argmin())]
+    for b in reversed(back): path.append(int(b[path[-1]]))
+    return np.flatnonzero(path[::-1])
 
 # %% ../nbs/20_detect.ipynb #20-019
 def decode_pose(
@@ -163,10 +196,11 @@ def decode_pose(
     skeleton=HORSE68,
 ) -> tuple:    # ((K, 2) px in the window, (K,) 0..1)
     "`decode`, with the legs taken apart. The score of a point that was moved is the probability at its new place."
-    points, scores = decode(prob, stride)
-    for k, at in separate_legs(prob, (points + .5)/stride - .5, skeleton).items():
-        points[k] = (at + .5)*stride - .5
-        scores[k] = min(1., _mass(prob[k], at)/_FULL)
+    mass = _masses(prob)
+    points, scores = decode(prob, stride, mass)
+    legs, cells = separate_legs(prob, (points + .5)/stride - .5, skeleton, mass)
+    points[legs] = (cells + .5)*stride - .5
+    scores[legs] = np.clip(_mass_at(mass, prob.shape[2], legs, cells)/_FULL, 0, 1)
     return points, scores
 
 # %% ../nbs/20_detect.ipynb #20-023
@@ -223,7 +257,7 @@ class Detector:
         self.session, self.meta = open_weights(weights or assets_dir()/'models'/'detector.onnx', 'detector', skeleton, threads)
         self.skeleton, self.flip_test = skeleton, flip_test
         self.size, self.stride, self.threshold = self.meta['input_size'][0], self.meta['stride'], self.meta['threshold']
-        self.mean, self.std = (np.asarray(self.meta[k], np.float32).reshape(1, 1, 1, 3) for k in ('mean', 'std'))  # RGB
+        self.mean, self.std = (np.asarray(self.meta[k], np.float32).reshape(1, 3, 1, 1) for k in ('mean', 'std'))  # RGB
         self.input = self.session.get_inputs()[0].name
         self.n_outputs = len(self.session.get_outputs())
         self.calibration = check_calibration(self.meta.get('calibration'))  # None: the network's own scores
@@ -236,9 +270,11 @@ class Detector:
     ) -> np.ndarray:   # (N, K, size/stride, size/stride) probabilities
         "The network's answer for some windows."
         if self.flip_test: windows = np.concatenate([windows, windows[:, :, ::-1]])
-        x = (windows[..., ::-1].astype(np.float32) - self.mean)/self.std
+        x = np.ascontiguousarray(windows.transpose(0, 3, 1, 2)[:, ::-1]).astype(np.float32)
+        x -= self.mean
+        x /= self.std
         begun = time.perf_counter()
-        prob = self.session.run(None, {self.input: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
+        prob = self.session.run(None, {self.input: x})[0]
         self.spent['network_s'] += time.perf_counter() - begun
         self.spent['windows'] += len(windows)
         if not self.flip_test: return prob
