@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from .skeleton import HORSE68, Skeleton, global_to_basis, quat_to_matrix
@@ -383,7 +384,6 @@ def smoothness(
     loose=3.,           # how much quicker than the smoothed answer
 ) -> np.ndarray:        # (n,) weights of second differences: root, angles, and the root in a camera that travels
     "From how an angle moves."
-    from scipy.ndimage import gaussian_filter1d
     bend = np.diff(gaussian_filter1d(theta, .03*fps, axis=0, mode='nearest'), 2, axis=0) if len(theta) > 2 else np.zeros_like(theta[:1])
     sigma = loose*np.sqrt((bend**2).mean(0)) + np.radians(150)/fps**2
     return 1/np.concatenate([np.array([3., 3., 8.])/fps**2, sigma] + ([] if fixed else [np.array([3., 3., 6.])/fps**2]))**2
@@ -415,6 +415,7 @@ def fit_clip(
         if np.abs(turn).mean() < np.radians(.05) and np.abs(turn).max() < np.radians(1.): break
     return longer(skeleton, st.lengths), st
 
+# %% ../nbs/39_whole_clip.ipynb #39-034
 def _at_limits(eq, theta):
     "Angles at a limit that want to go beyond it do not move; a little damping for the others."
     i, n = np.arange(eq.n), slice(3, 3 + len(BODY.bone))
@@ -430,7 +431,7 @@ def _hold(eq, value, other, n):
     i = np.arange(eq.n)
     eq.H[:n, i, i] += 1e8; eq.r[:n, :eq.n] += 1e8*(goal - value[:n])
 
-# %% ../nbs/39_whole_clip.ipynb #39-036
+# %% ../nbs/39_whole_clip.ipynb #39-037
 def stance_places(
     tips: np.ndarray,     # (T, 4, 3) m
     stands: np.ndarray,   # (T, 4) bool
@@ -443,7 +444,7 @@ def stance_places(
             if stands[run[0], f]: out[run, f] = [*np.median(tips[run, f, :2], axis=0), 0.]
     return out
 
-# %% ../nbs/39_whole_clip.ipynb #39-039
+# %% ../nbs/39_whole_clip.ipynb #39-040
 WINDOW, LAP = 400, 24  # frames
 
 def fit_any(
