@@ -107,14 +107,17 @@ def write_fbx(path, motion, meshes, target, first, name):
 
 
 def write_glb(path, motion, meshes, target, first, name):
-    """The skinned mesh and one animation. glTF's unit is the metre, whatever the target's is."""
-    target = dataclasses.replace(target, unit_m=1.0)
+    """The skinned mesh and one animation, called as the scene is, which begins at 0 s. glTF's unit is the metre, whatever the target's is.
+
+    The whole scene is sampled, not its action: Blender 4.2 now and then samples an action that stands still.
+    """
+    target, first = dataclasses.replace(target, unit_m=1.0), max(first, 1)  # Blender 4.2 loses a frame 0
     with workshop(motion, meshes, target, first, name):
         armature = build(motion, target, first, name)
         on_armature(meshes, armature, motion, target)
-        quietly(bpy.ops.export_scene.gltf, filepath=str(path), export_format="GLB", use_active_scene=True, export_animations=True, export_animation_mode="ACTIVE_ACTIONS",
+        quietly(bpy.ops.export_scene.gltf, filepath=str(path), export_format="GLB", use_active_scene=True, export_animations=True, export_animation_mode="SCENE", export_anim_scene_split_object=False,
                 export_frame_range=True, export_force_sampling=True, export_anim_slide_to_zero=True, export_optimize_animation_size=False,
-                export_nla_strips_merged_animation_name=name, export_skins=True, export_cameras=False, export_lights=False)
+                export_skins=True, export_cameras=False, export_lights=False)
 
 
 def write_usd(path, motion, meshes, target, first, name):

@@ -44,7 +44,7 @@ def of_rig(child, applied, tmp_path_factory):
     paths = {f: out / f"horse.{f}" for f in FORMATS}
     (out / "scene.blend").write_bytes((applied / "scene.blend").read_bytes())
     script(child, "scripts/export_motion.py", out / "scene.blend", "--skeleton", SKELETON, "-o", *paths.values())
-    script(child, "tests/read_exports.py", 25, out / "scene.blend", *paths.values())
+    script(child, "tests/read_exports.py", 25, *paths.values(), out / "scene.blend")  # a fresh Blender: the exports first
     return {f: read(p) for f, p in {**paths, "blend": out / "scene.blend"}.items()}
 
 
