@@ -35,10 +35,21 @@ def turned(own, turn, root):
     return out
 
 
-def tips(skeleton, source):
+def horse_legs(skeleton):
+    """What `plant` needs to know of each leg, in the order of a clip's contacts.
+
+    `turns`: the bones that may turn, from the top, each a list of those that turn as one; `holds`: the bone whose head they carry, which keeps
+    its slope as all below it; `tip`: the bone whose tail stands on the ground; `ground_m`: how high that is at rest.
+    """
+    index = {n: i for i, n in enumerate(skeleton["names"])}
+    return [{"turns": [[index[n] for n in (name, name + ".001") if n in index] for name in leg[:3]], "holds": index[leg[3]], "tip": index[leg[4]], "ground_m": 0.0}
+            for leg in LEGS.values()]
+
+
+def tips(skeleton, source, legs=None):
     """(T,4,3) the hooves' tips."""
-    hooves = [skeleton["names"].index(leg[-1]) for leg in LEGS.values()]
-    local = (inverse(skeleton["matrix_local"][hooves]) @ np.append(skeleton["tail"][hooves], np.ones((4, 1)), 1)[..., None])[..., 0]
+    hooves = [leg["tip"] for leg in legs or horse_legs(skeleton)]
+    local = (inverse(skeleton["matrix_local"][hooves]) @ np.append(skeleton["tail"][hooves], np.ones((len(hooves), 1)), 1)[..., None])[..., 0]
     return (source[:, hooves] @ local[..., None])[..., :3, 0]
 
 
@@ -48,19 +59,21 @@ def find_contacts(tip, fps, height_m=0.04, speed=0.5):
     return (tip[..., 2] < height_m) & (velocity < max(speed, 0.15 * velocity.max()))
 
 
-def plant(own, turn, root, contacts, fps):
+def plant(own, turn, root, contacts, fps, legs=None):
     """Planted hooves stand still on the ground: the trunk's height first, then the legs; where a leg is too short the trunk gives way."""
-    turn = turn.copy()
+    turn, legs = turn.copy(), legs or horse_legs(own)
+    lift = np.array([[0, 0, leg["ground_m"]] for leg in legs])
     place = lambda: turned(own, turn, root)
-    root = root - [0, 0, 1] * carried_over(tips(own, place())[..., 2], contacts, fps)[:, None]
-    target = targets(tips(own, place()), contacts)
-    for _ in range(4):
-        reach(own, turn, place(), target)
-        missing = np.maximum((tips(own, place()) - target)[..., 2], 0)
+    above = lambda: tips(own, place(), legs) - lift
+    root = root - [0, 0, 1] * carried_over(above()[..., 2], contacts, fps)[:, None]
+    target = targets(above(), contacts)
+    for _ in range(6):
+        reach(own, turn, place(), target + lift, legs)
+        missing = 0.6 * np.linalg.norm(above() - target, axis=-1)  # a leg that slants wins some of its length from as much height
         if missing[contacts].max(initial=0) < 1e-4:
             break
         root = root - [0, 0, 1] * carried_over(missing, contacts, fps, np.max)[:, None]
-    reach(own, turn, place(), target)
+    reach(own, turn, place(), target + lift, legs)
     return place()
 
 
@@ -90,15 +103,15 @@ def carried_over(height, contacts, fps, over=np.mean):
     return np.convolve(np.pad(value, n, mode="edge"), kernel / kernel.sum(), "valid")
 
 
-def reach(own, turn, source, target):
+def reach(own, turn, source, target, legs):
     """Turns the legs' bones, in place, by the least that brings the hooves' tips to `target` (T,4,3); hooves and pasterns keep their slope."""
-    tip = tips(own, source)
-    for leg, joints in enumerate(LEGS.values()):
-        index = [own["names"].index(n) for n in joints]
-        more = least_turns(source[:, index[:4]][..., :3, 3], source[:, index[3], :3, 3] + target[:, leg] - tip[:, leg])
-        for k in range(3):
-            for b in [index[k]] + [own["names"].index(n) for n in [joints[k] + ".001"] if n in own["names"]]:
-                turn[:, b] = more[:, k] @ turn[:, b]
+    tip = tips(own, source, legs)
+    for k, leg in enumerate(legs):
+        joints = [group[0] for group in leg["turns"]] + [leg["holds"]]
+        more = least_turns(source[:, joints][..., :3, 3], source[:, leg["holds"], :3, 3] + target[:, k] - tip[:, k])
+        for n, group in enumerate(leg["turns"]):
+            for b in group:
+                turn[:, b] = more[:, n] @ turn[:, b]
 
 
 def least_turns(joints, target, rounds=25):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The scene around the horse: the camera of the video, the video behind it, a floor, a light, frame range and rate."""
+import contextlib
+import io
 import os
 from pathlib import Path
 
@@ -206,3 +208,22 @@ def set_range(fps, n_frames, first=None):
     scene.render.fps_base = scene.render.fps / fps
     scene.frame_start, scene.frame_end = first, first + n_frames - 1
     return np.arange(first, first + n_frames)
+
+
+def open_any(path):
+    """A .blend, or an empty scene with a .glb, .gltf or .fbx read into it."""
+    path = Path(path)
+    if path.suffix.lower() == ".blend":
+        return open_scene(path)
+    if not path.is_file():
+        raise ClipError(f"Expected a file with an armature, but there is no {path}.")
+    read = {".glb": bpy.ops.import_scene.gltf, ".gltf": bpy.ops.import_scene.gltf, ".fbx": bpy.ops.import_scene.fbx}.get(path.suffix.lower())
+    if read is None:
+        raise ClipError(f"Expected a .glb, .gltf, .fbx or .blend, but got {path.name}.")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.filepaths.save_version = 0
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            read(filepath=str(path.resolve()))
+    except RuntimeError as error:
+        raise ClipError(f"Expected an armature in {path}, but it can't be read: {str(error).strip().splitlines()[-1]}") from None

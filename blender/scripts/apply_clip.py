@@ -33,7 +33,7 @@ def main():
     horse, name = rig.build_rig(), args.name or args.clip.stem
     bpy.context.scene.name = name  # what exports call their animation
     steps.step("rig")
-    source = retarget.retarget(horse, skeleton, clip, mapping, frames, name, lambda i, n: (steps.more(0 if i else n), steps.step("keys")),
+    source = retarget.retarget(horse, skeleton, clip, mapping, frames, name, lambda i, n: (steps.more(0 if i else n + 1), steps.step("keys")),
                                limbs=args.limbs, in_place=args.in_place, reduce=args.reduce)
     own = retarget.rest_of(horse, skeleton)
     if args.loop:
