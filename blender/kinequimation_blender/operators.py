@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 from bpy_extras.io_utils import ImportHelper
 
-from . import child, export, files, jobs, loops, ml_rig, retarget, rig, scene, settings, skin
+from . import child, export, files, jobs, limbs, loops, ml_rig, retarget, rig, scene, settings, skin
 
 RUNNING = {"job": None}  # one at a time: a film takes all cores anyway
 
@@ -88,6 +88,8 @@ def put_on(context, options, skeleton, clip, name):
     object_mode()
     reduce = (options.tolerance_mm, options.tolerance_deg) if options.reduce else None
     retarget.retarget(horse, skeleton, clip, mapping, frames, name, progress(context), options.limbs, options.root_motion == "IN_PLACE", reduce)
+    if options.loop:
+        loops.cycle(horse, mapping)
     if options.bare_skeleton:
         bare = ml_rig.build_ml_rig(skeleton)
         ml_rig.pose_ml_rig(bare, skeleton, clip, frames, name + "_ML")
@@ -164,6 +166,24 @@ class KINEQUIMATION_OT_retarget(bpy.types.Operator):
         path = settings.absolute(options.clip) if options.clip else ""
         skeleton, clip = read_clip(path, options.first, options.last)
         self.report({"INFO"}, put_on(context, options, skeleton, clip, path.stem))
+        return {"FINISHED"}
+
+
+class KINEQUIMATION_OT_switch_legs(bpy.types.Operator):
+    """Have the legs listen to their other controls, IK or FK, and stay as they are in every frame"""
+    bl_idname = "kinequimation.switch_legs"
+    bl_label = "Legs to"
+    bl_options = {"REGISTER", "UNDO"}
+    to: bpy.props.EnumProperty(name="To", items=[("IK", "IK", "Hooves are keyed, the legs follow"), ("FK", "FK", "Each bone of the legs is keyed")])
+
+    @reported
+    def execute(self, context):
+        options = context.scene.kinequimation
+        if options.rig is None:
+            raise files.ClipError("Expected a rig whose legs to switch, but none is chosen. Choose it in the panel.")
+        seen(options.rig)
+        limbs.switch(options.rig, files.read_skeleton(files.find_skeleton()), read_mapping(options), scene.FEET, self.to)
+        self.report({"INFO"}, f"The legs listen to {self.to}")
         return {"FINISHED"}
 
 
@@ -324,7 +344,7 @@ class KINEQUIMATION_OT_find_python(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (KINEQUIMATION_OT_import_clip, KINEQUIMATION_OT_build, KINEQUIMATION_OT_retarget, KINEQUIMATION_OT_export, KINEQUIMATION_OT_animate, KINEQUIMATION_OT_convert,
+CLASSES = (KINEQUIMATION_OT_import_clip, KINEQUIMATION_OT_build, KINEQUIMATION_OT_retarget, KINEQUIMATION_OT_switch_legs, KINEQUIMATION_OT_export, KINEQUIMATION_OT_animate, KINEQUIMATION_OT_convert,
            KINEQUIMATION_OT_cancel, KINEQUIMATION_OT_find_python)
 
 

@@ -59,6 +59,10 @@ class KINEQUIMATION_PT_retarget(Panel, bpy.types.Panel):
         layout.prop(options, "loop")
         layout.prop(options, "bare_skeleton")
         layout.operator("kinequimation.retarget", icon="MOD_ARMATURE")
+        row = layout.row(align=True)
+        row.enabled = options.rig is not None
+        row.operator("kinequimation.switch_legs", text="Legs to IK").to = "IK"
+        row.operator("kinequimation.switch_legs", text="Legs to FK").to = "FK"
 
 
 class KINEQUIMATION_PT_export(Panel, bpy.types.Panel):

@@ -114,6 +114,11 @@ def test_build_and_retarget_can_be_undone(used):
     assert used["retarget undone"]["action"] is None and used["retarget undone"]["range"] == [1, 250]
 
 
+def test_legs_are_switched_where_they_are(used):
+    assert used["legs"]["result"] == ["FINISHED"] and used["switched"]["ik_fk"] == [1.0, 1.0] and used["switched"]["moved_mm"] < 2
+    assert used["legs without keys"]["result"] == ["REFUSED"] and "no keys" in used["legs without keys"]["error"]
+
+
 def test_export_leaves_the_scene_as_it_was(used, folder):
     for name in ("FBX", "GLB", "USD", "BVH", "ABC"):
         assert used["export " + name]["result"] == ["FINISHED"], used["export " + name]
@@ -139,7 +144,7 @@ def test_poses_go_through_the_installed_library(used, with_library):
     assert used["loop"]["result"] == ["FINISHED"], used["loop"]
     first, last = used["looped"]["range"]
     assert 10 < last - first < 30, "one stride of a trot"
-    assert used["looped"]["curves"]["gone_m"] < 0.02 and used["looped"]["curves"]["ik_fk"] == [1.0, 1.0]
+    assert used["looped"]["gone_m"] < 0.02 and used["looped"]["ik_fk"] == [1.0, 1.0]
     assert used["not a video"]["result"] == ["REFUSED"] and "text.mp4" in used["not a video"]["error"]
 
 

@@ -65,7 +65,11 @@ def animate(clip, folder):
     say("keyed", **state())
     bpy.ops.ed.undo()
     say("retarget undone", **state())
+    press("legs without keys", bpy.ops.kinequimation.switch_legs, "EXEC_DEFAULT", to="FK")
     bpy.ops.ed.redo()
+    hooves = [hoof(frame) for frame in (2, 9)]
+    press("legs", bpy.ops.kinequimation.switch_legs, "EXEC_DEFAULT", to="FK")
+    say("switched", moved_mm=1000 * max((hoof(frame) - was).length for frame, was in zip((2, 9), hooves)), **curves())
     options = bpy.context.scene.kinequimation
     for format in ("FBX", "GLB", "USD", "BVH", "ABC"):
         options.format, options.target = format, "UNREAL"
@@ -77,6 +81,11 @@ def state():
     rig = bpy.context.scene.kinequimation.rig
     action = rig and rig.animation_data and rig.animation_data.action
     return dict(action=action.name if action else None, range=[bpy.context.scene.frame_start, bpy.context.scene.frame_end], actions=len(bpy.data.actions))
+
+
+def hoof(frame):
+    bpy.context.scene.frame_set(frame)
+    return bpy.context.scene.kinequimation.rig.pose.bones["DEF-f_hoof.L"].head.copy()
 
 
 def curves():
@@ -137,7 +146,7 @@ def in_the_background(python, poses, folder):
     press("poses", bpy.ops.import_anim.kinequimation_clip, "EXEC_DEFAULT", filepath=poses)
     options.loop, options.limbs, options.root_motion = True, "FK", "IN_PLACE"
     press("loop", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
-    say("looped", curves=curves(), **state())
+    say("looped", **curves(), **state())
     options.loop, options.limbs, options.root_motion = False, "IK", "PATH"
     options.video = str(folder / "text.mp4")
     press("not a video", bpy.ops.kinequimation.animate, "EXEC_DEFAULT")
