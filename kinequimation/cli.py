@@ -381,20 +381,26 @@ def dataset_show_command(data: SetDir, out: Annotated[Path, _out('IMAGE')] = Pat
 # %% ../nbs/81_cli.ipynb #81-041
 @app.command(rich_help_panel=TRAIN, name='train-detector')
 @one_line
-def train_detector_command(data: Annotated[list[Path], typer.Argument(metavar='DIR...', help='What render-dataset wrote; one folder or several.', show_default=False)],
+def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argument(metavar='[DIR...]', help='What render-dataset wrote; one folder or several.', show_default=False)] = None,
+        data: Annotated[Optional[list[str]], typer.Option(metavar='DIR[:SHARE]', help='Another set, and how often its pictures come beside those of the others; may be given several times. The first one is measured on.', show_default=False)] = None,
         out: Annotated[Path, _out('DIR')] = Path('runs/detector'),
         epochs: Annotated[Optional[float], typer.Option(min=0, metavar='N', help='Budget: passes over the training set.', show_default=False)] = None, minutes: Minutes = None,
         config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite0_192',
         batch_size: Annotated[Optional[int], typer.Option(min=1, metavar='N', help="The config's if not given.", show_default=False)] = None,
         workers: Annotated[int, typer.Option(min=0, metavar='N', help='Processes that prepare pictures.')] = 0, seed: Seed = 0, threads: Threads = None,
         fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on from the last checkpoint.')] = False):
-    "Train the 2D detector with MMPose: a folder of pictures -> detector.onnx. Needs the extra 'train'."
+    "Train the 2D detector with MMPose: folders of pictures -> detector.onnx, its card and its learning curves. Needs the extra 'train'."
     if (epochs is None) == (minutes is None): raise InputError('Expected a budget: either --epochs or --minutes.')
-    from kinequimation.train_detector import export_detector, train_detector
+    chosen = [*(folders or []), *(data or [])]
+    if not chosen: raise InputError('Expected a folder that render-dataset wrote, but got none. Name it, or give it with --data.')
+    from kinequimation.train_detector import draw_curves, publish_detector, read_log, set_shares, train_detector
+    told = dict(command=f'kinequimation train-detector {" ".join(f"--data {Path(d).name}" for d in chosen)} ' + (f'--minutes {minutes:g}' if minutes else f'--epochs {epochs:g}'), seed=seed)
     with _talk_on_stderr():
-        best = train_detector([str(d) for d in data] if len(data) > 1 else str(data[0]), out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, threads=threads)
-        # only the small network has the head that the run time reads
-        written = [best] + ([export_detector(best, out/'detector.onnx', config)] if config == 'horse68_lite0_192' else [])
+        best = train_detector(chosen, out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, threads=threads)
+        written = [best, draw_curves(read_log(out), out/'curves.jpg')]
+        if config == 'horse68_lite0_192':   # only the small network has the head that the run time reads
+            publish_detector(best, set_shares(chosen)[0][0], out/'detector.onnx', config, told)
+            written += [out/'detector.onnx', out/'detector.md']
     _report(written)
 
 # %% ../nbs/81_cli.ipynb #81-043

@@ -31,7 +31,7 @@ from .detect import Detector, crop, crop_matrix, crop_window, decode
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .formats import match_landmarks, read_dlc_csv, read_dlc_h5
 from .skeleton import HORSE68, Landmarks, landmark_sets, landmarks
-from .train_detector import HorseLook, MODELS, facing_of, facing_target, init_default_scope, load_config, target_distribution, toy_picture
+from .train_detector import HorseLook, MODELS, draw_curves, facing_of, facing_target, init_default_scope, load_config, target_distribution, toy_picture
 from .weights import METADATA_KEY, open_weights
 
 # %% ../nbs/22_fine_tune.ipynb #22-006
@@ -777,7 +777,9 @@ def fine_tune(
                'begun from': read_network(weights)[1].get('name', ''), 'budget': f'{plan.minutes:g} minutes' if plan.minutes else f'{plan.epochs:g} passes', 'seed': seed}
     path = _learn(labelled, weights, synthetic, first_answers(labelled, weights, threads), out, plan, trained, progress and (lambda d, t: progress('Fine-tuning', d, t)))
     with atomic_path(path.with_suffix('.md')) as part: part.write_text(fine_tuned_card(path, labelled, trained, table, folds))
-    _draw_losses(out)
+    losses = torch.load(str(out/'state.pt'), map_location='cpu', weights_only=True)['losses']
+    n = max(1, len(losses)//40)   # a running mean
+    draw_curves({'loss': np.stack([np.arange(n, len(losses) + 1), np.convolve(losses, np.ones(n)/n, 'valid')], 1)}, out/'losses.jpg')
     return path, table
 
 
@@ -795,18 +797,3 @@ def fine_tuned_card(path, labelled, trained, table, folds) -> str:
         lines += ['', f'## Measured by {folds}-fold cross-validation', '', 'Each picture was measured with a network that had not seen it; the box was given. This file has seen them all.', '', '| ' + ' | '.join(columns) + ' |', '|' + '---|'*len(columns), *['| ' + ' | '.join(str(r[c]) for c in columns) + ' |' for r in table]]
     else: lines += ['', 'It was not measured on pictures that it has not seen: do so with `--folds 5`.']
     return '\n'.join(lines + ['', 'The labels and pictures have their own terms, which hold for these weights too.', ''])
-
-
-def _draw_losses(out):
-    "The learning curve as a picture, `losses.jpg`: a running mean of the loss, logarithmic."
-    losses = np.array(torch.load(str(out/'state.pt'), map_location='cpu', weights_only=True)['losses'])
-    n = max(1, len(losses)//40)
-    smooth = np.convolve(losses, np.ones(n)/n, 'valid')
-    w, h, m = 640, 360, 40
-    y = np.log(np.maximum(smooth, 1e-3)); low, high = y.min() - .05, y.max() + .05
-    image = np.full((h, w, 3), 255, np.uint8)
-    at = np.stack([m + (w - 2*m)*np.arange(len(y))/max(len(y) - 1, 1), h - m - (h - 2*m)*(y - low)/(high - low)], 1)
-    for v in (smooth[0], smooth[-1]): cv2.putText(image, f'{v:.2f}', (4, int(h - m - (h - 2*m)*(np.log(v) - low)/(high - low))), cv2.FONT_HERSHEY_SIMPLEX, .4, (80, 80, 80), 1, cv2.LINE_AA)
-    cv2.putText(image, f'loss, {len(losses)} steps', (m, h - 12), cv2.FONT_HERSHEY_SIMPLEX, .45, (80, 80, 80), 1, cv2.LINE_AA)
-    cv2.polylines(image, [np.rint(at*16).astype(np.int32)], False, (200, 100, 30), 2, cv2.LINE_AA, 4)
-    with atomic_path(out/'losses.jpg') as part: cv2.imwrite(str(part), image)

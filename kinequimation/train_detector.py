@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['N_FACING', 'CONFIGS', 'own_checkpoints', 'toy_pose', 'toy_picture', 'facing', 'toy_dataset', 'coco_category',
-           'dataset_info', 'Horse68Dataset', 'facing_of', 'HorseCrop', 'HorseLook', 'spoil', 'add_rider',
+           'dataset_info', 'Horse68Dataset', 'facing_of', 'HorseCrop', 'HorsePaste', 'HorseLook', 'spoil', 'add_rider',
            'EfficientNetLite0', 'LightPyramid', 'FacingHead', 'target_distribution', 'distribution_loss',
-           'facing_target', 'load_config', 'Budget', 'train_detector', 'best_checkpoint', 'load_model',
-           'export_detector', 'mmpose_keypoints', 'read_coco', 'leg_errors', 'measure_detector', 'choose_threshold',
-           'summarise', 'publish_detector', 'model_card']
+           'facing_target', 'set_shares', 'WeightedSets', 'load_config', 'Budget', 'train_detector', 'best_checkpoint',
+           'read_log', 'draw_curves', 'load_model', 'export_detector', 'mmpose_keypoints', 'read_coco', 'leg_errors',
+           'measure_detector', 'choose_threshold', 'summarise', 'publish_detector', 'model_card']
 
 # %% ../nbs/21_train_detector.ipynb #21-005
 import json
@@ -69,7 +69,8 @@ import mmpose.codecs, mmpose.datasets, mmpose.evaluation, mmpose.models
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModule
-from mmengine.registry import HOOKS, init_default_scope
+from mmengine.dist import sync_random_seed
+from mmengine.registry import DATA_SAMPLERS, HOOKS, init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
@@ -351,6 +352,41 @@ class HorseCrop:
         if not results['is_horse']: return np.full(68, .5, np.float32)
         return np.where(visible > 0, 1., .3).astype(np.float32)
 
+# %% ../nbs/21_train_detector.ipynb #21-029b
+@TRANSFORMS.register_module(force=True)
+class HorsePaste:
+    "Puts the horse before another background, where its annotation has a mask; the first step after loading."
+    def __init__(self, share=.25, backgrounds=None):   # share: of the pictures; backgrounds: a folder of pictures without horses
+        self.share = share
+        self.pictures = sorted(p for p in Path(backgrounds).rglob('*') if p.suffix.lower() in ('.jpg', '.jpeg', '.png')) if backgrounds else []
+        if backgrounds and not self.pictures: raise InputError(f'Expected pictures in {backgrounds}, but found none.')
+
+    def __call__(self, results):
+        rng, mask = np.random.default_rng(np.random.randint(2**31)), (results.get('raw_ann_info') or {}).get('segmentation')
+        if not results['is_horse'] or not isinstance(mask, dict) or rng.random() >= self.share: return results
+        image = results['img']
+        soft = cv2.GaussianBlur(_mask(mask).astype(np.float32), (0, 0), rng.uniform(.5, 1.2))[..., None]
+        if soft.shape[:2] == image.shape[:2]: results['img'] = (image*soft + self._background(rng, image.shape[1::-1])*(1 - soft)).astype(np.uint8)
+        return results
+
+    def _background(self, rng, size):
+        "A background of a size (width, height)."
+        image = cv2.imread(str(self.pictures[rng.integers(len(self.pictures))])) if self.pictures else _toy_background(rng, max(size))
+        if image is None: image = _toy_background(rng, max(size))
+        scale = max(np.divide(size, image.shape[1::-1]))*rng.uniform(1, 1.5)
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        y, x = (int(rng.integers(0, max(a - b, 0) + 1)) for a, b in zip(image.shape[:2], size[::-1]))
+        return cv2.resize(image[y:y + size[1], x:x + size[0]], size)
+
+
+def _mask(rle) -> np.ndarray:
+    "(h, w) bool of COCO's run lengths, packed or as a list."
+    from xtcocotools import mask
+    counts = rle['counts']
+    packed = mask.frPyObjects(rle, *rle['size']) if isinstance(counts, list) else {**rle, 'counts': counts.encode() if isinstance(counts, str) else counts}
+    return mask.decode(packed).astype(bool)
+
+
 # %% ../nbs/21_train_detector.ipynb #21-030
 @TRANSFORMS.register_module(force=True)
 class HorseLook:
@@ -592,19 +628,48 @@ def facing_target(
     centers = torch.arange(N_FACING)*2*np.pi/N_FACING
     return ((torch.cos(azimuth[:, None] - centers) - 1)/.18).softmax(1)
 
+# %% ../nbs/21_train_detector.ipynb #21-042b
+def set_shares(
+    data,  # a folder, or several; `folder:2` counts twice
+) -> tuple: # folders, how often a picture of each is drawn
+    "What `--data a --data b:2` says. Raises `InputError`."
+    folders, shares = [], []
+    for d in [data] if isinstance(data, (str, Path)) else data or []:
+        name, _, share = str(d).rpartition(':')
+        number = name and share.replace('.', '', 1).isdigit() and not Path(d).exists()
+        if number and float(share) <= 0: raise InputError(f'Expected a share above 0 after the colon, but got {d}.')
+        folders.append(Path(name if number else d)); shares.append(float(share) if number else 1.)
+    return folders, shares
+
+
+@DATA_SAMPLERS.register_module(force=True)
+class WeightedSets(torch.utils.data.Sampler):
+    "Draws without end from several sets; a picture of a set with share 2 comes twice as often as one of a set with share 1."
+    def __init__(self, dataset, shares, shuffle=True, seed=None):
+        self.dataset, self.seed = dataset, sync_random_seed() if seed is None else seed
+        self.chance = torch.cat([torch.full((n,), s) for n, s in zip(dataset._lens, shares)])
+
+    def __len__(self): return len(self.dataset)
+    def set_epoch(self, epoch): pass   # it has none
+
+    def __iter__(self):
+        draw = torch.Generator().manual_seed(self.seed)
+        while True: yield from torch.multinomial(self.chance, 1024, replacement=True, generator=draw).tolist()
+
+
 # %% ../nbs/21_train_detector.ipynb #21-043
 CONFIGS = ('horse68_lite0_192', 'horse68_hrnet-w32_256')
 
 def load_config(
     name='horse68_lite0_192',  # one of CONFIGS, or the path of a config
-    data=None,                 # folder with annotations/{train,val}.json, or several
+    data=None,                 # folder with annotations/{train,val}.json, or several; `folder:2` is drawn from twice as often
     batch_size=None,
     workers=0,                 # processes that prepare pictures
 ) -> Config:
     "An MMEngine config, pointed at a data set."
     path = existing_file(assets_dir()/'configs'/f'{name}.py' if str(name) in CONFIGS else name, 'a training config (.py)')
     cfg = Config.fromfile(str(path))
-    folders = [Path(d) for d in ([data] if isinstance(data, (str, Path)) else data or [])]
+    folders, shares = set_shares(data)
     if not folders: return cfg
     for folder in folders:
         for part in ('train', 'val'): existing_file(folder/'annotations'/f'{part}.json', f'annotations/{part}.json in the data set {folder}')
@@ -614,6 +679,7 @@ def load_config(
     else:
         for s in sets: s['pipeline'] = []
         cfg.train_dataloader.dataset = dict(type='CombinedDataset', metainfo=dataset_info(), datasets=sets, pipeline=one['pipeline'])
+        cfg.train_dataloader.sampler = dict(type='WeightedSets', shares=shares)
     cfg.val_dataloader.dataset.update(data_root=f'{folders[0]}/', ann_file='annotations/val.json', data_prefix=dict(img=''))
     for loader in (cfg.train_dataloader, cfg.val_dataloader): loader.update(num_workers=workers, persistent_workers=workers > 0)
     if batch_size: cfg.train_dataloader.batch_size = batch_size
@@ -716,6 +782,40 @@ def best_checkpoint(
     if best: return best[-1]
     if (folder/'last_checkpoint').exists(): return Path((folder/'last_checkpoint').read_text().strip())
     raise InputError(f'Expected a training in {folder}, but it has no checkpoint. Run `kinequimation train-detector` first.')
+
+# %% ../nbs/21_train_detector.ipynb #21-048b
+def read_log(
+    folder,  # work folder of a training
+) -> dict:   # name: (N, 2) iteration and value, of 'loss' and 'PCK'
+    "What a training has logged, through all its pieces."
+    found, step = dict(loss=[], PCK=[]), 0
+    for path in sorted(Path(folder).glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            if 'loss' in row: step = row['step']; found['loss'].append((step, row['loss']))
+            elif 'PCK' in row: found['PCK'].append((step, row['PCK']))   # its own step is 0: it is of the last iteration before it
+    return {k: np.array(v, float).reshape(-1, 2) for k, v in found.items()}
+
+
+def draw_curves(
+    curves,   # name: (N, 2) x and y
+    out,      # picture to write
+    size=(640, 360),
+) -> Path:    # `out`
+    "Curves over the same axis, each on a scale of its own; first and last value beside it."
+    (w, h), m, colours = size, 56, ((200, 100, 30), (40, 120, 230), (80, 160, 60))
+    image, curves = np.full((h, w, 3), 255, np.uint8), {k: np.asarray(v, float) for k, v in curves.items() if len(v)}
+    last = max([v[-1, 0] for v in curves.values()], default=1.)
+    write = lambda text, x, y, colour: cv2.putText(image, text, (int(x), int(y)), cv2.FONT_HERSHEY_SIMPLEX, .42, colour, 1, cv2.LINE_AA)
+    for n, (name, v) in enumerate(curves.items()):
+        low, high = v[:, 1].min(), v[:, 1].max()
+        at = np.stack([m + (w - 2*m)*v[:, 0]/max(last, 1), h - m - (h - 2*m)*(v[:, 1] - low)/max(high - low, 1e-9)], 1)
+        cv2.polylines(image, [np.rint(at*16).astype(np.int32)], False, colours[n % 3], 2, cv2.LINE_AA, 4)
+        write(f'{v[0, 1]:.3g}', 6, at[0, 1] + 4, colours[n % 3]); write(f'{v[-1, 1]:.3g}', w - m + 6, at[-1, 1] + 4 + 14*n, colours[n % 3]); write(name, m + 110*n, 24, colours[n % 3])
+    write(f'{last:g} iterations', w/2 - 40, h - 18, (90, 90, 90))
+    with atomic_path(out) as part: cv2.imwrite(str(part), image)
+    return Path(out)
+
 
 # %% ../nbs/21_train_detector.ipynb #21-052
 class _Exported(nn.Module):

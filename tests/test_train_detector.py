@@ -151,3 +151,45 @@ def test_background_horses_are_learned_from_only_where_one_says_so(tmp_path):
     a = shown[0]
     name = next(i['file_name'] for i in coco['images'] if i['id'] == a['image_id'])
     assert facing_of({k: v for k, v in a.items() if k != 'facing'}, folder/name) == pytest.approx(a['facing'], abs=1e-3)
+
+
+def test_sets_are_mixed_by_their_shares(toys):
+    "A picture of a set with share 3 is drawn three times as often as one of a set with share 1."
+    from kinequimation.train_detector import WeightedSets, set_shares
+    assert set_shares([toys, f'{toys}:2.5']) == ([toys, toys], [1., 2.5]) and set_shares(str(toys)) == ([toys], [1.])
+    with pytest.raises(InputError, match='share above 0'): set_shares([f'{toys}:0'])
+    class Two:
+        _lens = [10, 30]
+        def __len__(self): return 40
+    draw = iter(WeightedSets(Two(), [3., 1.], seed=0))
+    counts = np.bincount([next(draw) for _ in range(6000)], minlength=40)
+    assert abs(counts[:10].mean()/counts[10:].mean() - 3) < .3
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import Runner
+    init_default_scope('mmpose')
+    cfg = load_config(data=[toys, f'{toys}:2'], batch_size=4)
+    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+    assert len(batch['inputs']) == 4 and batch['inputs'][0].shape == (3, 192, 192)
+
+
+def test_the_learning_curve_is_drawn(trained, tmp_path):
+    from kinequimation.train_detector import draw_curves, read_log
+    log = read_log(trained[0])
+    assert len(log['PCK']) >= 1 and 0 <= log['PCK'][-1, 1] <= 1
+    image = cv2.imread(str(draw_curves({'loss': [(0, 4.), (10, 2.), (20, 3.)], 'PCK': []}, tmp_path/'c.png')))
+    blue = (image.astype(int)[..., 0] - image[..., 2] > 100)[:, 60:580]
+    low = [np.flatnonzero(blue[:, x])[0] for x in (3, 260, 500)]
+    assert low[0] < low[2] < low[1]   # falls, then rises again, and a picture has its zero on top
+
+
+def test_a_horse_is_cut_out_along_its_mask():
+    from kinequimation.train_detector import HorsePaste
+    image, mask = np.full((60, 80, 3), 200, np.uint8), np.zeros((60, 80), bool)
+    mask[20:50, 30:60] = True
+    runs = np.diff(np.concatenate([[0], np.flatnonzero(np.diff(mask.ravel('F').astype(int))) + 1, [mask.size]]))
+    results = dict(img=image.copy(), is_horse=True, raw_ann_info=dict(segmentation=dict(size=[60, 80], counts=runs.tolist())))
+    pasted = HorsePaste(1.)(results)['img']
+    assert (pasted[26:44, 36:54] == 200).all() and (pasted[:14] != 200).mean() > .9
+    same = HorsePaste(1.)(dict(img=image.copy(), is_horse=True, raw_ann_info={}))['img']
+    assert (same == image).all()
+    with pytest.raises(InputError, match='Expected pictures in'): HorsePaste(1., backgrounds='tests')
