@@ -20,7 +20,7 @@ from .formats import match_landmarks
 from .legs import leg_pairs
 from .skeleton import HORSE68, Landmarks, landmarks
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-005
+# %% ../nbs/80b_accuracy_2d.ipynb #80-007
 @dataclass
 class Picture:
     "A labelled picture, and what a detector says of it."
@@ -53,7 +53,7 @@ def load_pictures(
     if not any(p.true is not None for p in pictures): raise InputError(f'Expected labelled horses in {file}, but found none.')
     return pictures, set_
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-006
+# %% ../nbs/80b_accuracy_2d.ipynb #80-008
 def _picture(record, label, folder, file, set_, order):
     "One record as a `Picture`."
     path = next((p for p in (folder/record['file_name'], folder/'images'/Path(record['file_name']).name) if p.exists()), None)
@@ -67,7 +67,7 @@ def _picture(record, label, folder, file, set_, order):
     seen[order] = rows[:, 2] == 2 if set_.name == 'horse68' else rows[:, 2] > 0   # a person's labels of what is hidden count; a renderer's are guesswork for anybody
     return Picture(path, true, seen, np.r_[xywh[:2], xywh[:2] + xywh[2:]])
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-009
+# %% ../nbs/80b_accuracy_2d.ipynb #80-011
 def answer(
     pictures,      # [Picture]: `said` is filled in
     detector,      # a `Detector`
@@ -109,7 +109,7 @@ def _pck(off, t): "Share within t of what is labelled."; n = np.isfinite(off) | 
 
 def _row(off, **first): return {**first, **{f'pck@{t}': _pck(off, t) for t in (.05, .1, .2)}}
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-012
+# %% ../nbs/80b_accuracy_2d.ipynb #80-014
 def table_pck(pictures, set_, **first) -> list:
     "PCK with the box given and found, of all horses and of those of which most is seen; how often a horse is found, and claimed where there is none."
     horses, empty = [p for p in pictures if p.true is not None], [p for p in pictures if p.true is None]
@@ -128,7 +128,7 @@ def table_pck(pictures, set_, **first) -> list:
             if empty and row['horses'] == 'all': row.update(empty_pictures=len(empty), silent_there=round(float(np.mean([np.isnan(p.said['found'][0]).all() for p in empty])), 3))
     return rows
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-014
+# %% ../nbs/80b_accuracy_2d.ipynb #80-016
 def _plain(name): "A landmark's name without its side."; return name.replace('L_', '').replace('R_', '').replace('.L', '').replace('.R', '').replace('Near', '').replace('Off', '')
 
 def table_landmarks(pictures, set_, **first) -> list:
@@ -146,7 +146,7 @@ def table_landmarks(pictures, set_, **first) -> list:
                      'forward': mean((away[:, at, 0]*ahead[:, None])[sideways]), 'up': mean(-away[:, at, 1][near])})
     return rows
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-016
+# %% ../nbs/80b_accuracy_2d.ipynb #80-018
 _FRONT, _REAR = ('withers', 'elbow.L', 'elbow.R'), ('tail_base', 'stifle.L', 'stifle.R')
 _SPOTS = dict(zip(_FRONT + _REAR, ('withers', 'L_elbow', 'R_elbow', 'tail_base', 'L_stifle', 'R_stifle')))
 
@@ -172,7 +172,7 @@ def _ahead(p, set_):
     share = 0 if ends is None else (ends[0] - ends[1])[0]/ends[2]
     return 0 if abs(share) < .6 else int(np.sign(share))
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-017
+# %% ../nbs/80b_accuracy_2d.ipynb #80-019
 def view_of(p, set_) -> str:
     "side, three-quarter, front, rear or unknown, by the labels."
     trunk = _trunk(p, set_)
@@ -193,7 +193,7 @@ def table_views(pictures, set_, **first) -> list:
     parts |= {f'labelled: 1-{few}': n <= few, f'labelled: {few + 1}-{some}': (n > few) & (n <= some), f'labelled: {some + 1}-{len(set_)}': n > some}
     return [_row(off[w], **first, of=name, pictures=int(w.sum()), points=int((~np.isnan(off[w])).sum())) for name, w in parts.items() if w.any()]
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-019
+# %% ../nbs/80b_accuracy_2d.ipynb #80-021
 def pairs_of(set_) -> dict: # {'hind': [(left, right)], 'fore': ...} indices
     "The pairs of landmarks on the legs."
     if set_.name == 'horse68': return {end: list(zip(l, r)) for end, (l, r) in zip(('hind', 'fore'), leg_pairs(HORSE68))}
@@ -221,7 +221,7 @@ def table_legs(pictures, set_, **first) -> list:
             if known: rows.append({**first, 'box': words, 'legs': end, 'pairs': len(known), **{f.replace(' ', '_'): round(known.count(f)/len(known), 3) for f in ('right', 'one leg', 'exchanged')}})
     return rows
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-022
+# %% ../nbs/80b_accuracy_2d.ipynb #80-024
 def landmark_scores(scores, set_) -> np.ndarray: # (..., L)
     "How sure landmarks are: the mean of their keypoints, weighted as they are."
     w = abs(set_.weights)
@@ -238,7 +238,7 @@ def table_calibration(pictures, set_, within=.05, **first) -> list:
     gap = sum(r['points']*abs(r['mean_said'] - r['right']) for r in rows)/sum(r['points'] for r in rows)
     return rows + [{**first, 'said': 'all', 'points': int(known.sum()), 'mean_said': round(float(said[known].mean()), 3), 'right': round(float((off[known] <= within).mean()), 3), 'mean_gap': round(gap, 3)}]
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-024
+# %% ../nbs/80b_accuracy_2d.ipynb #80-026
 def fit_scores(
     pictures,        # answered by a detector without a calibration of its own
     set_: Landmarks,
@@ -259,7 +259,7 @@ def gap(said, off, within=.05, bins=10) -> float:
     parts = np.array_split(np.argsort(said), bins)
     return float(sum(len(p)*abs(said[p].mean() - (off[p] <= within).mean()) for p in parts if len(p))/len(said))
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-026
+# %% ../nbs/80b_accuracy_2d.ipynb #80-028
 TABLES_2D = {'2d': table_pck, '2d landmarks': table_landmarks, '2d views': table_views, '2d legs': table_legs, '2d calibration': table_calibration}
 
 def accuracy_2d(

@@ -10,7 +10,7 @@ import numpy as np
 
 from .skeleton import HORSE68
 
-# %% ../nbs/05_legs.ipynb #05-005
+# %% ../nbs/05_legs.ipynb #05-007
 def leg_pairs(skeleton) -> list:
     "[(left, right)] indices of the keypoints below the elbow and below the stifle, from top to bottom: first hind, then fore."
     legs = []
@@ -19,7 +19,7 @@ def leg_pairs(skeleton) -> list:
         legs.append(([l for l, _ in pairs], [r for _, r in pairs]))
     return legs
 
-# %% ../nbs/05_legs.ipynb #05-010
+# %% ../nbs/05_legs.ipynb #05-012
 _FAR = .15        # share of the horse's size: a jump costs no more than this
 _OPINION = .12    # weight of what the network itself said in each frame
 _CHANGE = .06     # what it costs, a leg point, to begin or end an exchange
@@ -53,7 +53,7 @@ def swap_states(
     for row, path in zip(states, _cheapest(motion, opinion, len(pairs[0][0]))): row[known] = path
     return states
 
-# %% ../nbs/05_legs.ipynb #05-011
+# %% ../nbs/05_legs.ipynb #05-013
 def _costs(xy, scores, times, left, right):
     "Of one pair: motion (T, 2, 2, 2) by the exchanges of frames t-2, t-1, t; opinion (T,) against an exchange."
     both = np.stack([np.stack([xy[:, left], xy[:, right]], 1), np.stack([xy[:, right], xy[:, left]], 1)], 1)  # (T, exchanged, leg, point, 2)
@@ -95,7 +95,7 @@ def _cheapest(motion, opinion, n_points):
         path.append(b)
     return [np.array([four[i][p] for i in reversed(path)], bool) for p in range(2)]
 
-# %% ../nbs/05_legs.ipynb #05-016
+# %% ../nbs/05_legs.ipynb #05-018
 _APART, _TOGETHER = .1, .035   # shares of the horse's size
 _LOST = .25                    # the score of a point that was found on the other leg is at most this share of what it was
 
@@ -115,7 +115,7 @@ def doubt_shared(
     scores[marked] *= _LOST
     return scores, marked
 
-# %% ../nbs/05_legs.ipynb #05-017
+# %% ../nbs/05_legs.ipynb #05-019
 def _shared(a, b, reach):
     "[(frame, 0 or 1: which of the two is the wrong one)] of one pair of points (T, 2)."
     gap = np.linalg.norm(a - b, axis=-1)
@@ -131,7 +131,7 @@ def _shared(a, b, reach):
         found.append((t, int(np.linalg.norm(b[t] - foreseen[1]) > np.linalg.norm(a[t] - foreseen[0]))))
     return found
 
-# %% ../nbs/05_legs.ipynb #05-020
+# %% ../nbs/05_legs.ipynb #05-022
 def near_side(
     points,               # (..., K, 2) px
     skeleton=HORSE68,

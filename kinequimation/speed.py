@@ -18,7 +18,7 @@ from .files import assets_dir
 from .stream import pictures
 from .video import VideoWriter, probe
 
-# %% ../nbs/80c_speed.ipynb #80-005
+# %% ../nbs/80c_speed.ipynb #80-007
 def take_turns(
     runs: dict,     # {name: function without arguments}
     rounds=15,
@@ -35,7 +35,7 @@ def take_turns(
         if progress: progress(r + 1, warm + rounds)
     return {name: float(np.median(s)) for name, s in spent.items()}
 
-# %% ../nbs/80c_speed.ipynb #80-008
+# %% ../nbs/80c_speed.ipynb #80-010
 def onnx_runner(path, size, threads):
     "A function that gives an ONNX network one window."
     import onnxruntime as ort
@@ -55,7 +55,7 @@ def torch_runner(model, size, threads):
         with torch.inference_mode(): return model.head(model.backbone(window))
     return run
 
-# %% ../nbs/80c_speed.ipynb #80-009
+# %% ../nbs/80c_speed.ipynb #80-011
 def built(config):
     "The network of a training config with random weights, and its input size. Needs the `train` extra."
     from mmengine.registry import init_default_scope
@@ -81,7 +81,7 @@ def exported(model, out, size):
         torch.onnx.export(Whole().eval(), torch.zeros(1, 3, size, size), str(out), opset_version=17, dynamo=False)
     return out
 
-# %% ../nbs/80c_speed.ipynb #80-010
+# %% ../nbs/80c_speed.ipynb #80-012
 OURS, THEIRS, SIZE = 'ours', 'HRNet-W32', 256
 
 def network_runs(folder, detector: Detector, threads=(1, 2)) -> dict: # {(network, size, through, threads): function}
@@ -104,7 +104,7 @@ def speed_rows(seconds: dict) -> list:
         rows.append(dict(network=name, size=size, through=through, threads=n, ms=round(1000*s, 1), windows_a_second=round(1/s, 1), times_hrnet=round(other/s, 2) if other else ''))
     return rows
 
-# %% ../nbs/80c_speed.ipynb #80-013
+# %% ../nbs/80c_speed.ipynb #80-015
 def long_film(out, source=None, seconds=10., size=(1280, 720)) -> Path:
     "A film played to and fro until it is long enough, at this size."
     import cv2
