@@ -19,17 +19,18 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
     'detect': {'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'fine_tune': {'train_detector', 'detect', 'formats', 'skeleton', 'weights'},
-    'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
+    'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
+    'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics'},
     'camera_motion': {'pose', 'camera'}, 'contacts': {'skeleton'}, 'whole_clip': {'skeleton'},
     'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
     'gait_analysis': {'contacts', 'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'pose', 'real_horse'}, 'measure_refine': RUN_TIME | {'gait', 'gait_analysis', 'horses'},
     'blender': {'retarget', 'clip', 'skeleton'}, 'export_motion': {'blender'}, 'player': {'overlay', 'pose', 'video', 'skeleton'},
-    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'accuracy_2d', 'speed', 'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'pipeline', 'measure_refine'},
+    'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'accuracy_2d', 'speed', 'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'lifter_baselines', 'pipeline', 'measure_refine'},
 }
 MAY_IMPORT['cli'] = set(MAY_IMPORT) - {'player'}
 
 ONLY_IN = {  # a package that is heavy, or absent at run time: the modules that may import it, anywhere in their code
-    'torch': {'train_detector', 'train_lifter', 'fine_tune', 'speed'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector', 'speed'}, 'mmengine': {'train_detector', 'speed'},
+    'torch': {'train_detector', 'train_lifter', 'lifter_baselines', 'fine_tune', 'speed'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector', 'speed'}, 'mmengine': {'train_detector', 'speed'},
     'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter', 'fine_tune'},
     'ipywidgets': {'player'}, 'plotly': {'player'}, 'matplotlib': {'player'}, 'anywidget': {'player'},
     'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'weights', 'cli', 'evaluate', 'speed'},
@@ -92,7 +93,7 @@ HEAVY = ('torch', 'torchvision', 'mmpose', 'mmengine', 'mmcv', 'mmdet', 'bpy', '
 
 def test_importing_is_light():
     "One child imports our modules one after the other and says after each which heavy package has come with it."
-    names = ['kinequimation'] + [f'kinequimation.{p.stem}' for p in modules() if p.stem not in ('player', 'train_detector', 'train_lifter', 'fine_tune')]
+    names = ['kinequimation'] + [f'kinequimation.{p.stem}' for p in modules() if p.stem not in ('player', 'train_detector', 'train_lifter', 'lifter_baselines', 'fine_tune')]
     code = f"""
 import importlib, sys
 for name in {names!r}:

@@ -1,15 +1,21 @@
 """The lifter: geometry that must hold exactly, and accuracy that the shipped weights must have."""
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from kinequimation.camera import look_at
 from kinequimation.files import InputError
 from kinequimation.gait import generate
 from kinequimation.horses import draw_horse
-from kinequimation.lift import Lifter, deal, insert_between, matrix_from_6d, mirror_answer, mirror_input, network_input, root_in_camera, turn_to
+from kinequimation.lift import Lifter, LiveLifter, deal, insert_between, levelled, matrix_from_6d, mirror_answer, mirror_input, n_answer, network_input, root_in_camera, turn_to
 from kinequimation.metrics import mpjpe
 from kinequimation.pose import PoseSequence
-from kinequimation.skeleton import HORSE68
+from kinequimation.skeleton import HORSE68, landmarks
 
 SIZE = (1280, 720)
 
@@ -17,11 +23,14 @@ SIZE = (1280, 720)
 @pytest.fixture(scope='module')
 def lifter(): return Lifter(threads=1)
 
+@pytest.fixture(scope='module')
+def causal(): return Lifter(threads=1, causal=True, flip_test=False)
 
-def filmed(gait='trot', n=40, fps=25., seed=3, azimuth=.3, distance=12., fov=40):
+
+def filmed(gait='trot', n=40, fps=25., seed=3, azimuth=.3, distance=12., fov=40, kind='warmblood'):
     "2D poses of another horse, and where its joints are in the camera, root-relative, at 1.60 m withers."
     rng = np.random.default_rng(seed + 500)
-    motion = generate(gait, n_frames=n, fps=fps, skeleton=draw_horse(rng, 'warmblood').skeleton, rng=rng)
+    motion = generate(gait, n_frames=n, fps=fps, skeleton=draw_horse(rng, kind).skeleton, rng=rng)
     target = motion.root_location + [0, -.4, -.3]
     camera = look_at(motion.root_location[n//2] + distance*np.array([np.cos(azimuth), np.sin(azimuth), .1]), target, SIZE, fov)
     xyz = camera.to_camera(motion.positions())*1.6/motion.skeleton.head[motion.skeleton.index('shoulder.L'), 2]
@@ -94,7 +103,7 @@ def test_mirrors_are_involutions_and_inputs_finite():
     x, R = network_input(rng.normal(0, .1, (1, 68, 2)), np.ones((1, 68)))
     assert x.shape == (1, 208) and np.isfinite(x).all()
     np.testing.assert_allclose(mirror_input(mirror_input(x, flip), flip), x)
-    y = rng.normal(size=(3, 622))
+    y = rng.normal(size=(3, n_answer(68)))
     np.testing.assert_allclose(mirror_answer(mirror_answer(y, flip), flip), y)
     assert np.isfinite(matrix_from_6d(np.zeros((2, 6)))).all()
 
@@ -119,3 +128,129 @@ def test_refuses(lifter, tmp_path):
     with pytest.raises(InputError, match='can not read'):
         (tmp_path/'x.onnx').write_text('no'); Lifter(tmp_path/'x.onnx')
     with pytest.raises(InputError, match='Choose other weights'): Lifter(skeleton=HORSE68.subset(20, 'twenty'))
+
+
+# ---- what the whole lifter must do, whatever comes
+
+few = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+GAITS = st.sampled_from(['walk', 'trot', 'canter_left', 'gallop_right'])
+
+
+@few
+@given(gait=GAITS, seed=st.integers(0, 50), azimuth=st.floats(0, 6.2), by=st.floats(.2, 3.))
+def test_turning_the_camera_about_the_vertical_turns_the_answer(lifter, gait, seed, azimuth, by):
+    (a, truth_a), (b, truth_b) = (filmed(gait, n=12, seed=seed, azimuth=z, distance=14.) for z in (azimuth, azimuth + by))
+    pa, pb = lifter(a).xyz().astype(float), lifter(b).xyz().astype(float)
+    ra, rb = (t - t[:, :1] for t in (truth_a, truth_b))
+    # the turn from one camera to the other, from the truth
+    U, _, Vt = np.linalg.svd(np.swapaxes(rb, 1, 2) @ ra)
+    turned = pa @ np.swapaxes(U @ Vt, 1, 2)
+    assert mpjpe(turned, pb) < mpjpe(pa, ra) + mpjpe(pb, rb) + 1e-6
+    assert mpjpe(turned, pb) < .22
+
+
+@few
+@given(gait=GAITS, seed=st.integers(0, 50), azimuth=st.floats(0, 6.2), lost=st.floats(0, .5))
+def test_a_flipped_video_gives_the_flipped_answer(lifter, gait, seed, azimuth, lost):
+    pose2d, _ = filmed(gait, n=9, seed=seed, azimuth=azimuth)
+    flip, rng = HORSE68.flip_indices, np.random.default_rng(seed)
+    xy = np.where(rng.random((9, 68, 1)) < lost, np.nan, pose2d.xyz())
+    a, b = lifter(pose2d.replace(position=xy)), lifter(pose2d.replace(position=xy[:, flip]*[-1, 1] + [SIZE[0], 0]))
+    np.testing.assert_allclose(b.xyz()[:, flip]*[-1, 1, 1], a.xyz(), atol=5e-3)
+    np.testing.assert_allclose(b.position_std()[:, flip], a.position_std(), rtol=.05, atol=1e-3)
+
+
+@few
+@given(gait=GAITS, seed=st.integers(0, 50), azimuth=st.floats(0, 6.2))
+def test_a_reversed_clip_keeps_its_bone_lengths(lifter, gait, seed, azimuth):
+    pose2d, _ = filmed(gait, n=24, seed=seed, azimuth=azimuth)
+    p, c = np.transpose(HORSE68.edges)
+    length = lambda pose: np.linalg.norm(pose.xyz()[:, p] - pose.xyz()[:, c], axis=-1).mean(0)
+    there, back = length(lifter(pose2d)), length(lifter(pose2d.replace(position=pose2d.xyz()[::-1])))
+    real = there > .03
+    assert np.abs(back/np.maximum(there, 1e-9) - 1)[real].mean() < .05
+    one, other = (lifter(pose2d.replace(position=p)).ds.bone_length.values for p in (pose2d.xyz(), pose2d.xyz()[::-1]))
+    np.testing.assert_allclose(one, other, atol=.06)
+
+
+@settings(few, max_examples=25)
+@given(xy=arrays(np.float32, st.tuples(st.integers(1, 5), st.just(68), st.just(2)), elements=st.one_of(st.floats(-1e6, 1e6, width=32), st.just(float('nan'))), fill=st.one_of(st.just(float('nan')), st.floats(-2000, 2000, width=32))),
+       fps=st.sampled_from([1., 24., 25., 59.94, 1000.]), confidence=st.floats(1e-6, 1))
+def test_finite_numbers_never_give_nan(lifter, xy, fps, confidence):
+    some = np.isfinite(xy).all(-1).any(1)
+    pose2d = PoseSequence.from_arrays(xy, np.full(xy.shape[:2], confidence), fps, image_size=SIZE)
+    if not some.any():
+        with pytest.raises(InputError, match='no frame has a keypoint'): lifter(pose2d)
+        return
+    pose = lifter(pose2d)
+    for a in (pose.xyz(), pose.rotation(), pose.root_location(), pose.position_std(), pose.ds.velocity.values): assert np.isfinite(a[some]).all()
+
+
+def test_one_frame_and_none(lifter):
+    pose2d, xyz = filmed('walk', n=1)
+    assert 1000*mpjpe(lifter(pose2d).xyz(), xyz - xyz[:, :1]) < 150
+    with pytest.raises(InputError, match='Is there a horse in the video'): lifter(pose2d.replace(position=np.full((1, 68, 2), np.nan)))
+
+
+def test_ten_thousand_frames_fit_into_two_gigabytes():
+    code = ("import numpy as np, resource; from kinequimation.lift import Lifter; from kinequimation.pose import PoseSequence;"
+            "xy = np.random.default_rng(0).normal(500, 80, (10_000, 68, 2)); pose = Lifter(threads=1, flip_test=False)(PoseSequence.from_arrays(xy, fps=25, image_size=(1280, 720)));"
+            "assert np.isfinite(pose.xyz()).all() and pose.n_frames == 10_000; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]
+    assert int(done.stdout)/1024 < 2048   # ru_maxrss is in KB on Linux
+
+
+def test_other_peoples_landmarks_are_enough_for_an_answer(lifter):
+    ap10k, errors = landmarks('ap10k'), []
+    for seed in range(4):
+        pose2d, xyz = filmed('trot', seed=seed, azimuth=1.7*seed)
+        seen, sure = ap10k.to_horse68(ap10k.from_horse68(pose2d.xyz()))
+        errors.append(1000*mpjpe(lifter(pose2d.replace(position=seen, confidence=sure)).xyz(), xyz - xyz[:, :1]))
+    assert np.mean(errors) < 140, errors
+
+
+def test_what_it_says_of_its_errors(lifter):
+    "About two of three coordinates are within one standard deviation, and what is hidden is told to be less sure."
+    within, seen, hidden = [], [], []
+    for seed, gait in enumerate(['walk', 'trot', 'canter_left', 'gallop_right']*2):
+        pose2d, xyz = filmed(gait, n=16, seed=seed, azimuth=.9*seed)
+        pose = lifter(pose2d)
+        within.append((np.abs(pose.xyz() - (xyz - xyz[:, :1])) < pose.position_std())[:, 1:].mean())
+        legs = np.array([n.startswith(('f_', 'forefoot')) and '.L' in n for n in HORSE68.names])
+        xy = pose2d.xyz().copy(); xy[:, legs] = np.nan
+        seen.append(pose.position_std()[:, legs].mean()); hidden.append(lifter(pose2d.replace(position=xy)).position_std()[:, legs].mean())
+    assert .5 < np.mean(within) < .86, within
+    assert np.mean(hidden) > 1.2*np.mean(seen)
+
+
+def test_the_level_of_confidence_says_nothing(lifter):
+    pose2d, _ = filmed('trot')
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(.5, 1, (pose2d.n_frames, 68))
+    high, low = (lifter(pose2d.replace(confidence=c)).xyz() for c in (scores, .3*scores))
+    np.testing.assert_allclose(low, high, atol=1e-4)
+    np.testing.assert_allclose(levelled(.2*scores), levelled(scores), atol=1e-6)
+
+
+def test_proportions_are_one_a_clip(lifter):
+    pony, tall = (lifter(filmed('trot', seed=4, kind=k)[0]).ds.bone_length for k in ('shetland', 'thoroughbred'))
+    assert pony.dims == ('keypoint', 'individual')
+    legs = [f'{n}.{x}' for n in ('forefoot', 'forearm', 'hind_foot') for x in 'LR']
+    assert float(pony.sel(keypoint=legs).mean()) < float(tall.sel(keypoint=legs).mean())   # of horses made equally high, the Shetland's legs are shorter
+
+
+def test_the_causal_lifter_does_not_know_the_future(causal):
+    pose2d, _ = filmed('canter_left', n=45)
+    whole, first = causal(pose2d), causal(pose2d.clip(0, 30))
+    np.testing.assert_allclose(whole.xyz()[:30], first.xyz(), atol=1e-4)
+
+
+def test_live_is_as_causal(causal):
+    pose2d, xyz = filmed('trot', n=40)
+    live = LiveLifter(25., SIZE, pose2d.focal_px, causal)
+    for xy, scores in zip(pose2d.xyz(), pose2d.scores()): got = live.push(xy, scores)
+    np.testing.assert_allclose(got['position'], causal(pose2d).xyz()[-1], atol=1e-3)
+    assert 1000*mpjpe(got['position'], xyz[-1] - xyz[-1, :1]) < 150
+    assert LiveLifter(25., SIZE, lifter=causal).push(np.full((68, 2), np.nan), np.zeros(68)) is None
+    with pytest.raises(InputError, match='looks into the future'): LiveLifter(25., SIZE, lifter=Lifter(threads=1))
