@@ -36,7 +36,8 @@ def contact_probability(
     ease = _EASE
     if said is not None:
         opinion = np.clip(np.nan_to_num(said, nan=.5), .01, .99)
-        odds, ease = _OWN*odds + _SAID*np.log(opinion/(1 - opinion)), _EASE_SAID
+        steps = _travel(smooth, fps) >= _STILL if len(tips) > 2 else np.ones(tips.shape[1], bool)   # a hoof that goes nowhere stands, whatever is said
+        odds, ease = np.where(steps, _OWN*odds + _SAID*np.log(opinion/(1 - opinion)), odds), _EASE_SAID
     return _eased(_two_states(odds, np.exp(-1/(fps*_HOLD))), fps, ease)
 
 # %% ../nbs/38a_contacts.ipynb #38-009

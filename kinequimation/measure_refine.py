@@ -48,7 +48,9 @@ def draw_camera(motion, mode, rng) -> Camera:
     if mode == 'fixed':
         ahead = np.arctan2(*(root[-1] - root[0])[[1, 0]]) if way > .5 else 0.
         azimuth, distance = ahead + np.pi/2*rng.choice([-1, 1]) + rng.normal(0, .4), max(distance, .5*(way + 2.6)/half/.85)
-    eye = mid + distance*np.array([np.cos(azimuth), np.sin(azimuth), 0]) + [0, 0, rng.uniform(.8, 2.5)]
+    place, height = lambda a: mid + distance*np.array([np.cos(a), np.sin(a), 0]), rng.uniform(.8, 2.5)
+    while mode == 'pan' and np.linalg.norm((root - place(azimuth))[:, :2], axis=1).min() < max(4., .5*distance): azimuth, distance = rng.uniform(-np.pi, np.pi), 1.05*distance   # not where the horse will run
+    eye = place(azimuth) + [0, 0, height]
     shake = lambda m: gaussian_filter1d(rng.normal(0, 1, (T, 3)), .4*fps, axis=0, mode='nearest')*m
     aim = gaussian_filter1d(root, .3*fps, axis=0, mode='nearest') - [0, 0, .4] + shake(.25)
     if mode == 'fixed': return look_at(eye, mid + [0, 0, .9], SIZE, fov)

@@ -381,7 +381,7 @@ def smoothness(
     theta: np.ndarray,  # (T, D) rad
     fps: float,
     fixed: bool,
-    loose=3.,           # how much quicker than the smoothed answer
+    loose=10.,          # how much quicker than the smoothed answer: less holds back joints at the canter
 ) -> np.ndarray:        # (n,) weights of second differences: root, angles, and the root in a camera that travels
     "From how an angle moves."
     bend = np.diff(gaussian_filter1d(theta, .03*fps, axis=0, mode='nearest'), 2, axis=0) if len(theta) > 2 else np.zeros_like(theta[:1])
