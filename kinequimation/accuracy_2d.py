@@ -271,4 +271,5 @@ def accuracy_2d(
     "Every table for a folder of labelled pictures. Raises `InputError`."
     pictures, set_ = load_pictures(folder, limit)
     answer(pictures, detector, progress)
-    return {name: table(pictures, set_, data=Path(folder).absolute().name) for name, table in TABLES_2D.items()}
+    tables = {name: table(pictures, set_, data=Path(folder).absolute().name) for name, table in TABLES_2D.items()}
+    return {name: rows for name, rows in tables.items() if rows}   # no legs may be apart

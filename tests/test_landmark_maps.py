@@ -1,9 +1,11 @@
 """Landmark maps: what the files promise, and whether they keep it on horses that they were not fitted on."""
 import json
 
+import cv2
 import numpy as np
 import pytest
 
+from conftest import complaint
 from kinequimation.accuracy_2d import leg_fate, load_pictures, table_calibration, table_legs, table_pck, view_of, Picture
 from kinequimation.files import InputError, assets_dir
 from kinequimation.landmark_maps import affine_fit, fitted_set, mirrored, rms, skin_definitions, skin_points
@@ -108,15 +110,32 @@ def test_exchanged_legs_are_counted():
     assert leg_fate(found, some[0].true, some[0].side, l, r) == 'exchanged'
 
 
+def one_picture(folder):
+    "A folder with a black picture in which somebody sees a horse; its labels as a dict."
+    cv2.imwrite(str(folder/'0.png'), np.zeros((64, 64, 3), np.uint8))
+    data = dict(images=[dict(id=1, file_name='0.png')], categories=[dict(id=1, keypoints=list(landmarks('horse16').names))], annotations=[dict(id=7, image_id=1, bbox=[1, 1, 40, 40], keypoints=[9, 9, 2]*16)])
+    (folder/'annotations.json').write_text(json.dumps(data))
+    return data
+
+
+def test_the_command_prints_and_keeps_every_table(quickly, tmp_path):
+    (tmp_path/'set').mkdir()
+    data = one_picture(tmp_path/'set')
+    done = quickly('evaluate', '2d', tmp_path/'set', '--json', tmp_path/'tables.json', '-q')
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads((tmp_path/'tables.json').read_text())) == [f'2d{t} set' for t in (' calibration', ' landmarks', '', ' views')]   # no legs are apart
+    assert done.stdout.count('2D: ') == 4 and 'tail_base' in done.stdout
+    data['annotations'][0]['bbox'] = [0, 0, -5, 5]
+    (tmp_path/'set'/'annotations.json').write_text(json.dumps(data))
+    assert 'annotation 7' in complaint(quickly('evaluate', '2d', tmp_path/'set'))
+
+
 @pytest.mark.parametrize('change, words', [
     (lambda d: d['categories'][0].update(keypoints=['a'] + d['categories'][0]['keypoints'][1:]), "'a' is not in horse16"), (lambda d: d['images'][0].update(file_name='none.jpg'), 'Expected the picture none.jpg'),
     (lambda d: d['annotations'][0].update(bbox=[0, 0, 0, 5]), 'a box with an area for 0.png, but annotation 7'), (lambda d: d['annotations'][0]['keypoints'].__setitem__(0, float('nan')), '16 finite keypoints.*annotation 7'),
     (lambda d: d.pop('annotations'), 'at least one is missing'), (lambda d: d['annotations'][0].update(keypoints=[0]*48), 'labelled horses')])
 def test_labels_that_are_wrong(change, words, tmp_path):
-    import cv2
-    cv2.imwrite(str(tmp_path/'0.png'), np.zeros((64, 64, 3), np.uint8))
-    data = dict(images=[dict(id=1, file_name='0.png')], categories=[dict(id=1, keypoints=list(landmarks('horse16').names))], annotations=[dict(id=7, image_id=1, bbox=[1, 1, 40, 40], keypoints=[9, 9, 2]*16)])
-    (tmp_path/'annotations.json').write_text(json.dumps(data))
+    data = one_picture(tmp_path)
     assert len(load_pictures(tmp_path)[0]) == 1
     change(data)
     (tmp_path/'annotations.json').write_text(json.dumps(data))
