@@ -116,9 +116,11 @@ class Body:
         return legs
 
     def holder(self, name):
-        """The bone of the middle line that a chain hangs on, or None if it hangs on none."""
+        """The bone of the middle line that a chain hangs on, through whatever is between; or None if it hangs on none."""
         above = self.bones[name].parent
-        return above.name if above is not None and above.name in self.middle else None
+        while above is not None and above.name not in self.middle:
+            above = above.parent
+        return above.name if above is not None else None
 
     def spine_rows(self):
         ours = arc(own_heads(SPINE))
@@ -189,6 +191,7 @@ def assign(theirs, at, ours, own_at, bonus=0.08, least_first=False):
         for j, own in enumerate(ours):
             pattern = NAMES.get(own) or NAMES.get(own.partition(".")[0])
             cost[i, j] -= bonus * bool(pattern and re.search(pattern, name, re.I))
+            cost[i, j] -= 5 * bonus * (plain(own) in plain(name))  # a skeleton that has the horse's own names
     total = np.full(cost.shape, np.inf)
     total[0], back = cost[0], np.zeros(cost.shape, int)
     strict = len(theirs) <= len(ours)
@@ -202,6 +205,10 @@ def assign(theirs, at, ours, own_at, bonus=0.08, least_first=False):
     for i in range(len(theirs) - 1, 0, -1):
         path.insert(0, int(back[i, path[0]]))
     return path
+
+
+def plain(name):
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def rows_of(bones, path, ours, side=""):

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The retargeter: near the clip, with few keys, on horses of other proportions; and afterwards the rig is still a rig."""
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from blender_side import BLENDER, SKELETON
+from kinequimation_blender import files, keys_fit, proportions
+from kinequimation_blender.maths import posed, unposed
+
+SCRIPTS = BLENDER / "scripts"
+ANIMAL = BLENDER.parents[1] / "shared/data/animals/glb/Bull.glb"
+MAKE = """
+import sys, numpy as np
+from kinequimation import gait, horses
+folder = sys.argv[1]
+for name in ("walk", "gallop_right"): gait.generate(name, n_frames=48, fps=40, seed=1).clip.save(f"{folder}/{name}.npz")
+other = horses.random_horse(np.random.default_rng(5))
+other = getattr(other, "skeleton", other)
+other.save(f"{folder}/other.json")
+gait.generate("trot", n_frames=30, fps=40, skeleton=other, seed=2).clip.save(f"{folder}/other.npz")
+"""
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Generated motion with true rotations: the library makes it in a process of its own, Blender's side knows only the files."""
+    folder = tmp_path_factory.mktemp("clips")
+    done = subprocess.run([sys.executable, "-c", MAKE, str(folder)], cwd=BLENDER.parent, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"the library that generates gaits is not here: {done.stderr.splitlines()[-1]}")
+    return folder
+
+
+def measured(child, clips, name, *args, skeleton=SKELETON):
+    out = clips / f"{name}-{len(args)}.json"
+    done = child(SCRIPTS / "measure_retarget.py", clips / f"{name}.npz", "--skeleton", skeleton, "-o", out, *args)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(out.read_text())
+
+
+def test_controls_follow_a_gallop(child, clips):
+    got = measured(child, clips, "gallop_right")
+    assert got["median_mm"] < 0.1 and got["p99_mm"] < 1 and got["hoof_planted_max_mm"] < 0.1 and got["slide_max_mm"] < 0.1
+    assert got["keyed_bones_that_are_no_controls"] == [] and got["share_of_keys"] == 1
+
+
+def test_few_keys_are_enough(child, clips):
+    got = measured(child, clips, "walk", "--reduce", 3, 1)
+    assert got["median_mm"] < 3 and got["share_of_keys"] < 0.2 and got["hoof_planted_max_mm"] < 1.5 and got["median_mm"] > 0.05  # else nothing was reduced
+
+
+def test_a_horse_of_other_proportions(child, clips):
+    got = measured(child, clips, "other", skeleton=clips / "other.json")
+    assert got["median_mm"] < 0.1 and got["hoof_planted_max_mm"] < 5 and got["slide_max_mm"] < 5 and got["sink_max_mm"] < 5
+
+
+@pytest.fixture(scope="module")
+def answers(child, clips):
+    done = child(BLENDER / "tests/retarget_side.py", clips / "walk.npz", SKELETON, clips / "answers.json")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads((clips / "answers.json").read_text())
+
+
+def test_switching_keeps_the_pose(answers):
+    for to, value in (("FK", 1), ("IK", 0)):
+        got = answers["switch"][to]
+        assert got["mm"] < 1 and got["degrees"] < 3 and got["property"] == [value, value], to
+
+
+def test_an_edit_moves_one_leg_in_one_frame(answers):
+    got = answers["edit"]
+    assert got["frames"] == [got["key"]]
+    assert set(got["bones"]) <= {"upper_arm.L", "upper_arm.L.001", "forearm.L", "forearm.L.001", "forefoot.L", "forefoot.L.001", "f_toe.L", "f_hoof.L"} and "f_hoof.L" in got["bones"]
+
+
+def test_fk_in_place_and_elsewhere(answers):
+    assert answers["fk_mm"] < 1 and answers["moved_mm"] < 1
+    assert answers["in_place"]["root_moves_mm"] < 0.01 and answers["in_place"]["mm"] < 1 and answers["in_place"]["goes_m"] < 0.1
+    assert answers["mapping"]
+
+
+def test_a_loop_closes(answers):
+    got = answers["loop"]
+    assert 20 <= got["frames"] <= 47 and got["closes_mm"] < 0.01 and got["second_round_mm"] < 0.5 and got["slide_mm"] < 0.1
+    assert abs(got["step_m"][0]) < 1e-6 and got["step_m"][1] < -1 and abs(got["step_m"][2]) < 1e-6
+
+
+@pytest.mark.parametrize("case, what", [("not rigify", "that Rigify generated, but ML_rig"), ("nothing", "got nothing"), ("rest", "locked in its rest position"), ("hidden", "hidden"),
+                                        ("lacks a control", "control torso"), ("lacks a bone", "DEF-head"), ("lacks a property", "IK_FK on the bone torso"), ("linked", "is linked from"), ("rokoko", "Rokoko")])
+def test_what_cannot_be_keyed_is_said(answers, case, what):
+    assert what in answers["refused"][case] and "SCENE CHANGED" not in answers["refused"][case]
+
+
+def test_mapping_and_tree_of_a_rig(child, tmp_path):
+    done = child(SCRIPTS / "export_def_to_controller_mapping.py", "-o", tmp_path / "m.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((tmp_path / "m.json").read_text()) == json.loads((BLENDER / "kinequimation_blender/mappings/horse.json").read_text())
+    assert json.loads(done.stdout.splitlines()[-1])["bones_that_nothing_moves"] == []
+    broken = (tmp_path / "m.json").read_text().replace('"control": "jaw"', '"control": "jawbone"')
+    (tmp_path / "m.json").write_text(broken)
+    done = child(SCRIPTS / "export_def_to_controller_mapping.py", "--check", tmp_path / "m.json")
+    assert done.returncode == 2 and "control jawbone" in json.loads(done.stdout.splitlines()[-1])["error"]
+    assert child(SCRIPTS / "export_skeleton_edges_from_rig.py", "-o", tmp_path / "e.json").returncode == 0
+    tree, skeleton = json.loads((tmp_path / "e.json").read_text()), files.read_skeleton(SKELETON)
+    assert sorted(map(tuple, tree["edges"])) == sorted((skeleton["names"][p], n) for n, p in zip(skeleton["names"], skeleton["parents"]) if p >= 0)
+
+
+def test_ml_rig_by_commands(child, clips, read_back, tmp_path, skeleton):
+    assert child(SCRIPTS / "build_ml_rig.py", SKELETON, "-o", tmp_path / "ml.blend").returncode == 0
+    done = child(SCRIPTS / "apply_ml_rig.py", clips / "walk.npz", "--skeleton", SKELETON, "--scene", tmp_path / "ml.blend", "-o", tmp_path / "moving.blend")
+    assert done.returncode == 0, done.stdout + done.stderr
+    got, clip = read_back(tmp_path / "moving.blend", "ML_rig"), files.read_clip(clips / "walk.npz", skeleton)
+    index = [got["bones"].index(n) for n in skeleton["names"]]
+    assert got["fps"] == pytest.approx(40) and 1000 * np.linalg.norm(got["heads"][:, index] - posed(skeleton, clip["rotation"], clip["root_location"])[..., :3, 3], axis=-1).max() < 0.1
+    done = child(SCRIPTS / "apply_ml_rig.py", clips / "walk.npz", "--skeleton", SKELETON, "--scene", clips / "walk.npz", "-o", tmp_path / "no.blend")
+    assert done.returncode == 2 and "Blender file" in done.stdout and not (tmp_path / "no.blend").exists()
+
+
+@pytest.mark.skipif(not ANIMAL.exists(), reason="needs ../shared/data/animals")
+def test_a_bull_walks_like_the_horse(child, clips, tmp_path):
+    assert child(SCRIPTS / "propose_mapping.py", ANIMAL, "-o", tmp_path / "bull.json").returncode == 0
+    mapping = json.loads((tmp_path / "bull.json").read_text())
+    rows = {r["bone"]: r for r in mapping["bones"]}
+    assert rows["BackLeg.L"]["from"] == "thigh.L" and rows["FF.R"]["from"] == "f_hoof.R" and rows["IKBackLeg.L"]["follows"] == "BackLowerLeg.L" and rows["Head"]["from"] == "head"
+    go = lambda: child(SCRIPTS / "retarget_any.py", clips / "walk.npz", ANIMAL, "--mapping", tmp_path / "bull.json", "--skeleton", SKELETON, "-o", tmp_path / "bull.blend")
+    done = go()
+    assert done.returncode == 0, done.stdout + done.stderr
+    got = json.loads(done.stdout.splitlines()[-1])
+    assert got["max_permille"] < 0.1 and got["slide_max_permille"] < 50
+    (tmp_path / "bull.json").write_text(json.dumps(dict(mapping, bones=mapping["bones"] + [{"bone": "Wing.L", "from": "head"}])))
+    done = go()
+    assert done.returncode == 2 and "Wing.L" in json.loads(done.stdout.splitlines()[-1])["error"]
+
+
+def test_planting_and_clips_without_blender(skeleton, clip):
+    source = posed(skeleton, clip["rotation"], clip["root_location"])
+    rotation, root = unposed(skeleton, source)
+    assert np.abs(posed(skeleton, rotation, root) - source).max() < 1e-9
+    bones = np.diff(np.array([[0, 0, 1.0], [0, 0.2, 0.7], [0, 0, 0.35], [0, 0.05, 0.1]]), axis=0)
+    joints = np.cumsum(np.concatenate([[[0, 0, 1.0]], bones]), 0)[None]
+    turn = proportions.least_turns(joints, np.array([[0.05, 0.1, 0.15]]))
+    assert np.allclose((turn[0] @ bones[..., None]).sum(0)[:, 0] + joints[0, 0], [0.05, 0.1, 0.15], atol=1e-5)
+
+
+def test_fitting_curves():
+    time = np.arange(120)
+    smooth = np.stack([np.sin(time / 9), np.cos(time / 14) * 0.3], -1)
+    fit = keys_fit.fit(smooth, lambda got, frames: np.abs(got - smooth[frames]).max(1) / 0.01)
+    assert len(fit.at) < 30 and np.abs(fit.all - smooth).max() <= 0.01 and (fit.value[[0, -1]] == smooth[[0, -1]]).all()
+    assert np.abs(np.diff(fit.all, n=3, axis=0)).max() < 0.02  # no corners: neighbours share their slope
+    noise = np.random.default_rng(0).normal(size=(40, 1))
+    assert np.abs(keys_fit.fit(noise, lambda got, frames: np.abs(got - noise[frames]).max(1) / 1e-3).all - noise).max() < 1e-3
