@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 from bpy_extras.io_utils import ImportHelper
 
-from . import child, export, files, jobs, limbs, loops, ml_rig, retarget, rig, scene, settings, skin
+from . import child, export, files, jobs, limbs, loops, maths, ml_rig, retarget, rig, scene, settings, skin
 
 RUNNING = {"job": None}  # one at a time: a film takes all cores anyway
 
@@ -87,17 +87,22 @@ def put_on(context, options, skeleton, clip, name):
     horse = options.rig or build_horse(context, options)
     object_mode()
     reduce = (options.tolerance_mm, options.tolerance_deg) if options.reduce else None
-    retarget.retarget(horse, skeleton, clip, mapping, frames, name, progress(context), options.limbs, options.root_motion == "IN_PLACE", reduce)
+    source = retarget.retarget(horse, skeleton, clip, mapping, frames, name, progress(context), options.limbs, options.root_motion == "IN_PLACE", reduce)
     if options.loop:
         loops.cycle(horse, mapping)
     if options.bare_skeleton:
-        bare = ml_rig.build_ml_rig(skeleton)
-        ml_rig.pose_ml_rig(bare, skeleton, clip, frames, name + "_ML")
-        bare.hide_set(True)
+        add_bare(retarget.rest_of(horse, skeleton), clip, source, frames, name + "_ML")
     if "contacts" in clip:
         scene.add_markers(clip["contacts"], frames)
     context.view_layer.objects.active = horse
     return f"{name}: {len(frames)} frames on {horse.name}"
+
+
+def add_bare(own, clip, source, frames, name):
+    """ML_rig in the rig's proportions, where the retargeting wanted the bones to be."""
+    bare = ml_rig.build_ml_rig(own)
+    ml_rig.pose_ml_rig(bare, own, dict(clip, **dict(zip(("rotation", "root_location"), maths.unposed(own, source)))), frames, name)
+    bare.hide_set(True)
 
 
 def time_line(this, clip):
