@@ -14,7 +14,7 @@ PIP   := $(BIN)/python -m pip install -q --disable-pip-version-check -c constrai
 QUIET := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help check demo test notebooks-test test-walkthroughs pytest test-blender-all extension wheel-test install-demo install docs readme picture clean pins
+.PHONY: help check demo test notebooks-test test-walkthroughs pytest test-blender-all extension wheel-test install-demo install docs readme picture measure-detector clean pins
 
 help:  ## this list
 	@echo "KinEquiMation: a horse video in, an editable Rigify animation in Blender out."
@@ -85,6 +85,13 @@ docs: $(ALL)  ## the documentation site, into _docs/
 
 readme: $(ALL)  ## README.md from nbs/index.ipynb
 	$(BIN)/python tools/readme.py
+
+SET    ?= data/synthetic
+PHOTOS ?= ../shared/data/horse_photos
+KINEQUIMATION := $(BIN)/python -c 'from kinequimation.cli import main; main()'
+
+measure-detector: $(ALL)  ## the 2D tables of the Benchmarks page: SET=, what render-dataset wrote; PHOTOS=, labelled photographs
+	for data in "" "$(SET)" "$(PHOTOS)"; do $(QUIET) $(KINEQUIMATION) evaluate 2d $$data --json nbs/benchmarks.json; done
 
 picture: $(DEMO)  ## the README's picture, from a run of `make demo`
 	$(BIN)/python tools/picture.py $(OUT) nbs/images/first_screen.jpg

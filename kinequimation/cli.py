@@ -428,38 +428,44 @@ def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABE
 # %% ../nbs/81_cli.ipynb #81-044
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
-def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[int, typer.Option(min=1, metavar='N', help='Training steps.')] = 6000,
-        clips: Annotated[int, typer.Option(min=1, metavar='N', help='Clips of generated motion to learn from.')] = 3000,
-        batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64, channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 512,
-        bf16: Annotated[bool, typer.Option('--bf16', metavar=' ', help='Half precision: faster where the CPU or GPU has it.')] = False, seed: Seed = 0, threads: Threads = None):
+def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[Optional[int], typer.Option(min=1, metavar='N', help='Training steps; 6000 if no time is given.', show_default=False)] = None,
+        minutes: Annotated[Optional[float], typer.Option(min=.01, metavar='M', help='Train for so long instead.', show_default=False)] = None,
+        clips: Annotated[int, typer.Option(min=1, metavar='N', help='Clips of generated motion to learn from.')] = 5120,
+        batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64, channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 384,
+        causal: Annotated[bool, typer.Option('--causal', metavar=' ', help='The variant that knows the past alone.')] = False,
+        start: Annotated[Optional[Path], typer.Option('--start', metavar='FILE', help="Begin with the checkpoint.pt of another training of the same width.", show_default=False)] = None,
+        bf16: Annotated[bool, typer.Option('--bf16/--fp32', metavar=' ', help='Half precision inside: faster where the processor has it.')] = True, seed: Seed = 0, threads: Threads = None):
     "Train the 3D lifter on generated motion: nothing in -> lifter.onnx. Goes on from its last checkpoint. Needs the extra 'train'."
     if threads: os.environ['OMP_NUM_THREADS'] = str(threads)   # read once, when torch is imported: in the next line
-    from kinequimation.train_lifter import export_lifter, make_bank, train_lifter
-    out.mkdir(parents=True, exist_ok=True)
+    from kinequimation.train_lifter import calibrated, export_lifter, grow, measured_errors, train_lifter, weights_of
+    if steps is None and minutes is None: steps = 6000
     with _talk_on_stderr():
-        bank = make_bank(clips, seed=seed, path=out/f'motion-{clips}-{seed}.npz')
-        net = train_lifter(bank, steps, seed, channels, batch_size, bf16=bf16, checkpoint=out/'checkpoint.pt', report=lambda step, mm: _say(f'step {step}: {mm:.1f} mm'))
-    _report([export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, seed=seed))])
+        motion = grow(out/'motion', max(1, clips//128), min(clips, 128), seed)
+        net = train_lifter(motion, steps, minutes, seed, channels, causal, batch_size, bf16=bf16, errors=measured_errors(), checkpoint=out/'checkpoint.pt', start_from=weights_of(start),
+                           report=lambda step, told: _say(f'step {step}: {told["mm"]:.1f} mm'))
+        path = calibrated(export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, minutes=minutes, seed=seed)))
+    _report([path])
 
 # %% ../nbs/81_cli.ipynb #81-046
 class What(str, Enum):
     "What is measured."
-    two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; speed = 'speed'; all = 'all'
+    two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; speed = 'speed'; lifter = 'lifter'; lifters = 'lifters'; all = 'all'
 
 @app.command(rich_help_panel=TRAIN, name='evaluate')
 @one_line
-def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender, the generated gaits beside a real horse, or the speed; all: the first three.')] = What.all,
-        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also labelled pictures (annotations.json, or what render-dataset wrote); for gait recordings (.csv). The film that ships if not given.', show_default=False)] = None,
+def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender, the generated gaits beside a real horse, or the speed, the lifter on made motion (lifter), lifters of other kinds trained beside it (lifters); all: the first three.')] = What.all,
+        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also labelled pictures (annotations.json, or what render-dataset wrote); for gait recordings (.csv); for lifters a folder of motion. The film that ships if not given.', show_default=False)] = None,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
         detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
     "Measure the accuracy on a held-out horse: a film with its truth -> tables."
     from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
     from kinequimation.real_horse import brief, evaluate_gait
-    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed')]:
+    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed', 'lifter', 'lifters')]:
         weights = {'2d': dict(detector=detector), 'speed': dict(detector=detector), 'gait': {}}.get(name, dict(detector=detector, lifter=lifter))
         measure, options = (evaluate_gait, {}) if name == 'gait' else (EVALUATIONS[name], weights | dict(threads=threads))
         with Bars(quiet) as bars: rows = measure(data, progress=lambda done, total: bars(f'Measuring {name}', done, total), **options)
-        given = ' '.join(str(v) for v in (data, *(f'--{k} {v}' for k, v in weights.items() if v)) if v)
+        near = lambda path: path.name if Path(path).is_absolute() else path   # nobody's folders on the Benchmarks page
+        given = ' '.join(str(v) for v in (data and near(data), *(f'--{k} {near(v)}' for k, v in weights.items() if v)) if v)
         for title, table in (rows if isinstance(rows, dict) else {name: rows}).items():
             _table(TITLES[title], brief(table) if title == 'gait' else table)
             if json_file: write_benchmarks(json_file, title, table, f'kinequimation evaluate {name} {given}'.strip())
