@@ -12,7 +12,7 @@ from conftest import CLI, ROOT, cli_env, complaint
 from kinequimation.cli import EXIT_CODE, app, explain
 from kinequimation.files import InputError
 
-COMMANDS = ['animate', 'detect', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'export', 'gait', 'render-dataset', 'train-detector', 'fine-tune', 'train-lifter', 'evaluate', 'doctor']
+COMMANDS = ['animate', 'detect', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'export', 'view', 'gait', 'render-dataset', 'train-detector', 'fine-tune', 'train-lifter', 'evaluate', 'doctor']
 
 
 def test_help_lists_every_command_and_reads_in_80_columns():

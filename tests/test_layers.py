@@ -27,7 +27,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'blender': {'retarget', 'clip', 'skeleton'}, 'export_motion': {'blender'}, 'player': {'overlay', 'pose', 'video', 'skeleton'},
     'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'accuracy_2d', 'speed', 'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'lifter_baselines', 'pipeline', 'measure_refine'},
 }
-MAY_IMPORT['cli'] = set(MAY_IMPORT) - {'player'}
+MAY_IMPORT['cli'] = set(MAY_IMPORT)
 
 ONLY_IN = {  # a package that is heavy, or absent at run time: the modules that may import it, anywhere in their code
     'torch': {'train_detector', 'train_lifter', 'lifter_baselines', 'fine_tune', 'speed'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector', 'speed'}, 'mmengine': {'train_detector', 'speed'},
