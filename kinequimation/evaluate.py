@@ -170,13 +170,23 @@ def _refine(*args, **options):
     from kinequimation.measure_refine import evaluate_refine
     return evaluate_refine(*args, **options)
 
-EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget, 'speed': _speed, 'refine': _refine}
+def _lifter(*args, **options):
+    from kinequimation.lifter_baselines import evaluate_lifter
+    return evaluate_lifter(*args, **options)
+
+def _lifters(*args, **options):
+    from kinequimation.lifter_baselines import evaluate_lifters
+    return evaluate_lifters(*args, **options)
+
+EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget, 'speed': _speed, 'refine': _refine, 'lifter': _lifter, 'lifters': _lifters}
 TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer side of the horse',
           '2d landmarks': '2D: each landmark, and where it lies beside the labels on average, in shares of the longer side of the box', '2d views': '2D: by view, and by how many points are labelled',
           '2d legs': '2D: left and right of the leg pairs that are more than a tenth of the box apart', '2d calibration': '2D: how sure the detector was, and the share within a twentieth of the box', 'fine-tune': 'Fine-tuned on labelled pictures: share of landmarks within 5, 10 and 20 % of the longer side of the given box, each picture by a network that has not seen it',
           '3d': '3D: millimetres at 1.60 m at the withers', 'retarget': "Blender: between the rig's DEF bones and the clip, millimetres",
           'refine': '3D: the refined motion of generated horses; shares of clips (of events, of joints) that keep what is asked of them',
           'speed': 'Speed: windows a second of the detector beside HRNet-W32, taking turns; times_hrnet: on as many threads, through ONNX Runtime', 'speed film': "Speed: `detect` on a film; ratio: its time by the network's own",
+          'lifter': 'Lifter: motion, horses, cameras and speeds it did not learn from; mm at 1.60 m at the withers; within_std: share of coordinates within one told standard deviation',
+          'lifter speed': 'Lifter: speed', 'lifters': 'Lifters: trained on the same batches for the same processor time, measured on the same clips',
           'render': 'Rendering: what a labelled frame costs beside an empty picture of the same size and settings',
           'gait': 'The generated horse beside a real one on a treadmill: real : generated. Touch-downs of LF, RH, RF (LH = 0), travel in cm'}
 
