@@ -34,7 +34,7 @@ from .skeleton import HORSE68, Landmarks, landmark_sets, landmarks
 from .train_detector import HorseLook, MODELS, draw_curves, facing_of, facing_target, init_default_scope, load_config, target_distribution, toy_picture
 from .weights import METADATA_KEY, open_weights
 
-# %% ../nbs/22_fine_tune.ipynb #22-006
+# %% ../nbs/22_fine_tune.ipynb #22-008
 def _module_of(node):
     "The module's path in a node's name: '/neck/smooth.1/smooth.1.0/smooth.1.0.0/Conv' -> 'neck.smooth.1.0.0'."
     parts = node.strip('/').split('/')[:-1]
@@ -60,7 +60,7 @@ def _build(size, n_out):
     cfg.model.head.out_channels = n_out
     return MODELS.build(cfg.model).eval()
 
-# %% ../nbs/22_fine_tune.ipynb #22-007
+# %% ../nbs/22_fine_tune.ipynb #22-009
 def read_network(
     weights=None,  # a detector (.onnx); the shipped one if None
 ) -> tuple:        # (the network in torch, ready for inference; what the file says about itself)
@@ -92,7 +92,7 @@ def read_network(
     if np.abs(ours[:, :68].numpy() - theirs[0]).max() > 1e-3: raise other
     return model, meta
 
-# %% ../nbs/22_fine_tune.ipynb #22-011
+# %% ../nbs/22_fine_tune.ipynb #22-013
 def settle(
     model,    # of `read_network`
     windows,  # (N, 3, size, size) some windows, normalised
@@ -110,7 +110,7 @@ def settle(
         model.extract_feat(windows)
         for h in hooks: h.remove()
 
-# %% ../nbs/22_fine_tune.ipynb #22-014
+# %% ../nbs/22_fine_tune.ipynb #22-016
 @dataclass(frozen=True, eq=False)
 class Labelled:
     "Pictures with the landmarks that somebody has marked in them. `L` landmarks."
@@ -145,7 +145,7 @@ def _part(marks, order):
     names = [marks.names[i] for i in order]
     return Landmarks(marks.name, tuple(names), tuple(p for p in marks.pairs if set(p) <= set(names)), marks.weights[order], tuple(np.array(marks.anatomy, object)[order]), {a: n for a, n in marks.aliases.items() if n in names}, marks.source)
 
-# %% ../nbs/22_fine_tune.ipynb #22-015
+# %% ../nbs/22_fine_tune.ipynb #22-017
 _Row = namedtuple('_Row', 'name file size bbox points')  # size (w, h) or None; bbox xywh or None; points (n, 3)
 
 def _json_rows(path, landmark_set):
@@ -191,7 +191,7 @@ def _category(path, data, landmark_set):
     if len({tuple(map(str, c['keypoints'])) for c in chosen}) > 1: raise InputError(f'Expected one kind of animal in {path}, but its categories {chosen[0].get("name")!r} and {chosen[1].get("name")!r} have other keypoints.')
     return list(map(str, chosen[0]['keypoints'])), {c['id'] for c in chosen}
 
-# %% ../nbs/22_fine_tune.ipynb #22-017
+# %% ../nbs/22_fine_tune.ipynb #22-019
 def _dlc_rows(path, landmark_set):
     "(names, rows) of DeepLabCut's labels."
     tracks = read_dlc_csv(path) if path.suffix.lower() == '.csv' else read_dlc_h5(path)
@@ -226,7 +226,7 @@ def _dlc_files_h5(path):
             return ['/'.join(parts) for parts in zip(*levels)]
         return text(group['table']['index']) if 'table' in group and 'index' in group['table'].dtype.names else []
 
-# %% ../nbs/22_fine_tune.ipynb #22-018
+# %% ../nbs/22_fine_tune.ipynb #22-020
 def _studio_rows(path, tasks):
     "(names, rows) of Label Studio's JSON."
     names, found = [], []
@@ -245,7 +245,7 @@ def _studio_rows(path, tasks):
         if not np.isfinite(list(at.values())).all(): raise InputError(f'Expected finite coordinates in {path}, but {name} has others.')
     return names, [_Row(name, file, size, None, np.array([[*at[n], 2] if n in at else [0, 0, 0] for n in names], float)) for name, file, size, at in found]
 
-# %% ../nbs/22_fine_tune.ipynb #22-020
+# %% ../nbs/22_fine_tune.ipynb #22-022
 _SLACK = 2.  # px that a box may reach over the edge: tools round
 
 def _record(path, folder, row, n):
@@ -295,7 +295,7 @@ def _picture_size(picture, name):
     except (UnidentifiedImageError, OSError): raise InputError(f'Expected a picture, but {picture} of {name} can not be read.') from None
     return size[::-1] if turned else size
 
-# %% ../nbs/22_fine_tune.ipynb #22-022
+# %% ../nbs/22_fine_tune.ipynb #22-024
 def _toy_labels(folder, n=18, seed=3, shift=(0., .03)):
     "Toy horses as somebody else would label them: his landmarks lie `shift` of the box beside ours."
     folder, rng, marks = Path(folder), np.random.default_rng(seed), landmarks('horse16')
@@ -313,7 +313,7 @@ def _toy_labels(folder, n=18, seed=3, shift=(0., .03)):
     (folder/'labels.json').write_text(json.dumps(coco))
     return folder/'labels.json'
 
-# %% ../nbs/22_fine_tune.ipynb #22-027
+# %% ../nbs/22_fine_tune.ipynb #22-029
 def fit_map(
     marks,     # `Landmarks`: where to begin
     found,     # (N, 68, 2) keypoints that the detector found, in shares of the box's longer side
@@ -336,7 +336,7 @@ def fit_map(
             weights[l] = own + d - d.mean()
     return weights
 
-# %% ../nbs/22_fine_tune.ipynb #22-030
+# %% ../nbs/22_fine_tune.ipynb #22-032
 @lru_cache
 def _kinship(reach_m=.35) -> np.ndarray:
     "(68, 68) how much the errors of two keypoints go together: by the way along the skeleton between them."
@@ -364,7 +364,7 @@ def spread_labels(
     known = np.clip(1 - np.diag((np.eye(68) - gain @ W) @ C)/np.diag(C), 0, 1)
     return found + gain @ (labels[seen] - W @ found), np.maximum(known, .3*np.clip(scores, 0, 1)**2)
 
-# %% ../nbs/22_fine_tune.ipynb #22-034
+# %% ../nbs/22_fine_tune.ipynb #22-036
 @dataclass(eq=False)
 class Sample:
     "A horse to learn from. `M` = 68 keypoints + `L` landmarks."
@@ -413,7 +413,7 @@ def _jitter(rng, center, side, wide):
     scale = np.exp(rng.uniform(np.log(1.25), np.log(2.4)) if rng.random() < wide else rng.normal(0, .15))
     return center + rng.normal(0, .05, 2)*side*max(1, scale), side*scale, rng.normal(0, 12.) if rng.random() < .7 else 0., rng.random() < .5
 
-# %% ../nbs/22_fine_tune.ipynb #22-035
+# %% ../nbs/22_fine_tune.ipynb #22-037
 def photo_samples(
     labelled,      # `Labelled`
     answers,       # [(found (68, 2) px, scores (68,))] of the detector that training begins from
@@ -457,7 +457,7 @@ def synthetic_samples(
 
 def _empty(folder, image, n): return Sample(folder/image['file_name'], np.array([0., 0, image['width'], image['height']]), np.zeros((n, 2)), np.full(n, .5), np.zeros(n, bool), is_horse=False, photo=False)
 
-# %% ../nbs/22_fine_tune.ipynb #22-038
+# %% ../nbs/22_fine_tune.ipynb #22-040
 def grow_head(
     model,     # of `read_network`
     meta,      # what its file says
@@ -494,7 +494,7 @@ def make_batch(drawn, mean, std) -> tuple:
     stack = lambda i: torch.from_numpy(np.stack([d[i] for d in drawn]).astype(np.float32))
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2))), stack(1), stack(2), stack(3), stack(4)
 
-# %% ../nbs/22_fine_tune.ipynb #22-039
+# %% ../nbs/22_fine_tune.ipynb #22-041
 @dataclass
 class Plan:
     "How long and how to train."
@@ -525,7 +525,7 @@ def _draw_batch(step, plan, photos, renders, flip, size):
     chosen = [photos[orders[k][i]] for k, i in at] + [renders[i] for i in rng.integers(0, max(len(renders), 1), n_renders)]
     return [draw_window(s, flip, size, rng) for s in chosen], n
 
-# %% ../nbs/22_fine_tune.ipynb #22-040
+# %% ../nbs/22_fine_tune.ipynb #22-042
 def _optimizer(model, rate):
     "AdamW: the backbone slower, no decay on norms and biases."
     groups = {}
@@ -533,7 +533,7 @@ def _optimizer(model, rate):
         if p.requires_grad: groups.setdefault((name.startswith('backbone'), p.ndim > 1), []).append(p)
     return torch.optim.AdamW([dict(params=ps, lr=rate*(.3 if slow else 1.), rate=rate*(.3 if slow else 1.), weight_decay=.02 if decay else 0.) for (slow, decay), ps in groups.items()])
 
-# %% ../nbs/22_fine_tune.ipynb #22-041
+# %% ../nbs/22_fine_tune.ipynb #22-043
 def train(
     model,           # with answers for 68 keypoints and `L` landmarks
     meta,            # what the file it comes from says
@@ -572,7 +572,7 @@ def train(
     model.load_state_dict(average)
     return model.eval()
 
-# %% ../nbs/22_fine_tune.ipynb #22-042
+# %% ../nbs/22_fine_tune.ipynb #22-044
 def _step(model, optimizer, batch, share, step, losses):
     "One step; the rate rises over thirty steps and falls like a cosine over the budget."
     for g in optimizer.param_groups: g['lr'] = g['rate']*min(1., (step + 1)/30)*(.01 + .99*(1 + math.cos(math.pi*min(share, 1)))/2)
@@ -591,7 +591,7 @@ def _blend(average, now, keep):
             if v.dtype.is_floating_point: average[k].lerp_(v, 1 - keep)
             else: average[k].copy_(v)
 
-# %% ../nbs/22_fine_tune.ipynb #22-044
+# %% ../nbs/22_fine_tune.ipynb #22-046
 class _Exported(nn.Module):
     "As exported: windows in, probabilities of the 68, of the directions and of the landmarks out."
     def __init__(self, model): super().__init__(); self.model = model
@@ -623,7 +623,7 @@ def export_fine_tuned(
         onnx.save(graph, str(tmp))
     return Path(out)
 
-# %% ../nbs/22_fine_tune.ipynb #22-046
+# %% ../nbs/22_fine_tune.ipynb #22-048
 def landmark_answers(
     detector,   # `Detector` of a fine-tuned file
     image_bgr,  # (h, w, 3) uint8
@@ -637,14 +637,15 @@ def landmark_answers(
     for l, r in told['pairs']: flip[index[l]], flip[index[r]] = index[r], index[l]
     M = crop_matrix(*crop_window(bbox_xyxy), detector.size)
     window = crop(image_bgr, M, detector.size)
-    x = (np.stack([window, window[:, ::-1]])[..., ::-1].astype(np.float32) - detector.mean)/detector.std
-    straight, mirrored = detector.session.run(['landmarks'], {detector.input: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
+    mean, std = (np.asarray(detector.meta[k], np.float32) for k in ('mean', 'std'))
+    x = (np.stack([window, window[:, ::-1]])[..., ::-1].astype(np.float32) - mean)/std
+    straight, mirrored = detector.session.run(['landmarks'], {detector.session.get_inputs()[0].name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
     points, scores = decode((straight + mirrored[flip][:, :, ::-1])/2, detector.stride)
     back = cv2.invertAffineTransform(M)
     through = np.asarray(told['weights']) @ detector.windows(image_bgr, [crop_window(bbox_xyxy)])[0][0]
     return {'straight': points @ back[:, :2].T + back[:, 2], 'through the 68': through, 'scores': scores}
 
-# %% ../nbs/22_fine_tune.ipynb #22-047
+# %% ../nbs/22_fine_tune.ipynb #22-049
 def measure(
     detector,   # `Detector`, fine-tuned
     labelled,   # `Labelled`: pictures that it has not seen
@@ -684,7 +685,7 @@ def score(
                       'leg pairs': len(legs), 'both on one leg': share('one leg'), 'exchanged': share('exchanged')})
     return table
 
-# %% ../nbs/22_fine_tune.ipynb #22-049
+# %% ../nbs/22_fine_tune.ipynb #22-051
 def _prepare(labelled, weights, synthetic, answers):
     "(fitted map, samples of photographs, of renders, what each target becomes in a mirror)."
     longer = np.array([np.ptp(r['box'].reshape(2, 2), axis=0).max() for r in labelled.records])[:, None, None]
@@ -717,7 +718,7 @@ def _picture_of(record):
     if image is None: raise InputError(f'Expected a picture, but {record["path"]} of {record["name"]} can not be read.')
     return image
 
-# %% ../nbs/22_fine_tune.ipynb #22-050
+# %% ../nbs/22_fine_tune.ipynb #22-052
 def fold_of(
     labelled,  # `Labelled`
     folds: int,
@@ -750,7 +751,7 @@ def cross_validate(
         rows += measure(Detector(path, threads=threads), part(fold == k))
     return rows
 
-# %% ../nbs/22_fine_tune.ipynb #22-051
+# %% ../nbs/22_fine_tune.ipynb #22-053
 def fine_tune(
     coco,                # labels: COCO Keypoints, Label Studio (.json), DeepLabCut's CollectedData (.h5, .csv)
     images=None,         # folder of the pictures
@@ -788,7 +789,7 @@ def _forget(out, folds):
     for folder in [out] + [out/f'fold-{k + 1}' for k in range(folds or 0)]:
         for name in ('state.pt', 'plan.txt', 'detector.onnx', 'detector.md', 'losses.jpg'): (folder/name).unlink(missing_ok=True)
 
-# %% ../nbs/22_fine_tune.ipynb #22-052
+# %% ../nbs/22_fine_tune.ipynb #22-054
 def fine_tuned_card(path, labelled, trained, table, folds) -> str:
     "The text of the card (Markdown)."
     lines = ['# Fine-tuned detector', '', f'The detector that ships, trained on with labelled pictures. {path.stat().st_size/1e6:.1f} MB. It answers for the 68 keypoints and, straight, for: {", ".join(labelled.marks.names)}.', '', '| | |', '|---|---|', *[f'| {k} | {v} |' for k, v in trained.items()]]
