@@ -23,9 +23,10 @@ __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'H
            'Smoothing', 'Fps', 'ImageSize', 'LandmarkSet', 'Individual', 'Threads', 'DetectorFile', 'LifterFile',
            'Quiet', 'Camera', 'Minutes', 'Seed', 'sets', 'SetDir', 'RUNTIME', 'TRAINING', 'LIBRARIES', 'CHECKS',
            'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command', 'overlay_command',
-           'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'export_command', 'gait_command',
-           'render_dataset_command', 'dataset_check_command', 'dataset_show_command', 'train_detector_command',
-           'fine_tune_command', 'train_lifter_command', 'What', 'evaluate_command', 'examine', 'doctor_command', 'main']
+           'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'export_command', 'view_command',
+           'gait_command', 'render_dataset_command', 'dataset_check_command', 'dataset_show_command',
+           'train_detector_command', 'fine_tune_command', 'train_lifter_command', 'What', 'evaluate_command', 'examine',
+           'doctor_command', 'main']
 
 # %% ../nbs/81_cli.ipynb #81-007
 EXIT_CODE = 2
@@ -309,6 +310,20 @@ def export_command(pose: Annotated[Path, typer.Argument(metavar='SOURCE', help='
 
 
 # %% ../nbs/81_cli.ipynb #81-034
+@app.command(rich_help_panel=STAGE, name='view')
+@one_line
+def view_command(files: Annotated[list[Path], typer.Argument(metavar='FILE...', help='A folder that animate wrote, or pose files (.nc) to see side by side.', show_default=False)],
+        out: Annotated[Optional[Path], typer.Option('--out', '-o', metavar='FILE.html', help='Where to write. A temporary file if not given.', show_default=False)] = None,
+        video: Annotated[Optional[Path], typer.Option(metavar='VIDEO', help='What 2D poses were found in. Looked for by its name if not given.', show_default=False)] = None,
+        trail: Annotated[int, typer.Option(min=0, metavar='N', help='Also the way of the hooves in the last N frames.')] = 0,
+        no_browser: Annotated[bool, typer.Option('--no-browser', metavar=' ', help='Write the page, do not open it.')] = False):
+    "Look at it: poses -> a page that plays them, to turn round and step through, without a network."
+    from kinequimation.player import open_page, view_files
+    path, hint = view_files(files, out and _target(out, '.html', *files), video, trail=trail)
+    _report([path], hint)
+    if not no_browser and not open_page(path): _say('Open it in a browser.')
+
+# %% ../nbs/81_cli.ipynb #81-036
 @app.command(rich_help_panel=STAGE, name='gait')
 @one_line
 def gait_command(source: Annotated[Path, typer.Argument(metavar='POSE3D.nc', help='What refine wrote, or markers of a horse on a treadmill (.csv).', show_default=False)],
@@ -317,7 +332,7 @@ def gait_command(source: Annotated[Path, typer.Argument(metavar='POSE3D.nc', hel
     from kinequimation.gait_report import write_report
     _report(write_report(source, _target(out, '.html', source)), f'Open {out} in a browser.')
 
-# %% ../nbs/81_cli.ipynb #81-036
+# %% ../nbs/81_cli.ipynb #81-038
 Minutes = Annotated[Optional[float], typer.Option(min=0, metavar='M', help='Budget: minutes.', show_default=False)]
 Seed = Annotated[int, typer.Option(metavar='N', help='Of all that is drawn by chance.')]
 
@@ -326,7 +341,7 @@ def _talk_on_stderr():
     from contextlib import redirect_stdout
     return redirect_stdout(sys.stderr)
 
-# %% ../nbs/81_cli.ipynb #81-037
+# %% ../nbs/81_cli.ipynb #81-039
 @app.command(rich_help_panel=TRAIN, name='render-dataset')
 @one_line
 def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures; whole clips of 8.')] = 400,
@@ -346,7 +361,7 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
     _table(TITLES['render'], [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
     if json_file: _report([write_benchmarks(json_file, 'render', [numbers], f'kinequimation render-dataset --benchmark -n {n} --size {size} --workers {workers}')])
 
-# %% ../nbs/81_cli.ipynb #81-039
+# %% ../nbs/81_cli.ipynb #81-041
 sets = typer.Typer(no_args_is_help=True, context_settings=dict(help_option_names=['-h', '--help']), help='Look at a rendered set, or ask whether it is sound.')
 app.add_typer(sets, name='dataset', rich_help_panel=TRAIN)
 SetDir = Annotated[Path, typer.Argument(metavar='DIR', help='What render-dataset wrote.', show_default=False)]
@@ -378,7 +393,7 @@ def dataset_show_command(data: SetDir, out: Annotated[Path, _out('IMAGE')] = Pat
     with atomic_path(out) as partial: cv2.imwrite(str(partial), sheet)
     _report([out])
 
-# %% ../nbs/81_cli.ipynb #81-041
+# %% ../nbs/81_cli.ipynb #81-043
 @app.command(rich_help_panel=TRAIN, name='train-detector')
 @one_line
 def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argument(metavar='[DIR...]', help='What render-dataset wrote; one folder or several.', show_default=False)] = None,
@@ -403,7 +418,7 @@ def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argumen
             written += [out/'detector.onnx', out/'detector.md']
     _report(written)
 
-# %% ../nbs/81_cli.ipynb #81-043
+# %% ../nbs/81_cli.ipynb #81-045
 @app.command(rich_help_panel=TRAIN, name='fine-tune')
 @one_line
 def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABELS', help="COCO Keypoints, Label Studio's JSON, or DeepLabCut's CollectedData (.h5, .csv).", show_default=False)],
@@ -425,7 +440,7 @@ def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABE
     if table and json_file: _report([write_benchmarks(json_file, 'fine-tune', table, f'kinequimation fine-tune --coco {coco.name} {"--data RENDERS "*len(data or ())}{budget} --folds {folds} --seed {seed}')])
     _report([path, path.with_suffix('.md')], f'Use it: kinequimation animate clip.mp4 --detector {path}')
 
-# %% ../nbs/81_cli.ipynb #81-044
+# %% ../nbs/81_cli.ipynb #81-046
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
 def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[Optional[int], typer.Option(min=1, metavar='N', help='Training steps; 6000 if no time is given.', show_default=False)] = None,
@@ -446,7 +461,7 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         path = calibrated(export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, minutes=minutes, seed=seed)))
     _report([path])
 
-# %% ../nbs/81_cli.ipynb #81-046
+# %% ../nbs/81_cli.ipynb #81-048
 class What(str, Enum):
     "What is measured."
     two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; speed = 'speed'; lifter = 'lifter'; lifters = 'lifters'; all = 'all'
@@ -471,7 +486,7 @@ def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='
             if json_file: write_benchmarks(json_file, title, table, f'kinequimation evaluate {name} {given}'.strip())
         if json_file: _report([json_file])
 
-# %% ../nbs/81_cli.ipynb #81-047
+# %% ../nbs/81_cli.ipynb #81-049
 def _table(title, rows):
     "Rows (dicts) as a table on stdout; as wide as it needs to be where no terminal limits it."
     from rich.console import Console
@@ -483,13 +498,13 @@ def _table(title, rows):
     print(title, flush=True)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
-# %% ../nbs/81_cli.ipynb #81-049
+# %% ../nbs/81_cli.ipynb #81-051
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 # what Blender's wheel wants of the system, with the Debian package each is in
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
 
-# %% ../nbs/81_cli.ipynb #81-050
+# %% ../nbs/81_cli.ipynb #81-052
 def _check_python():
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11): return True, f'Python {version}', ''
@@ -521,7 +536,7 @@ def _check_libraries():
     if absent: return False, f'shared libraries that Blender needs: {len(absent)} missing', 'sudo apt-get install ' + ' '.join(absent)
     return True, f'{len(LIBRARIES)} shared libraries for Blender', ''
 
-# %% ../nbs/81_cli.ipynb #81-052
+# %% ../nbs/81_cli.ipynb #81-054
 def _check_blender():
     from importlib.metadata import PackageNotFoundError, version
     from kinequimation.blender import require_blender
@@ -548,7 +563,7 @@ def _check_training():
     if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
-# %% ../nbs/81_cli.ipynb #81-053
+# %% ../nbs/81_cli.ipynb #81-055
 CHECKS = (_check_python, _check_packages, _check_weights, _check_libraries, _check_blender, _check_disk, _check_write, _check_training)
 
 def examine() -> list:
@@ -558,7 +573,7 @@ def examine() -> list:
         except Exception as e: return False, f'{check.__name__[7:]}: {type(e).__name__}: {" ".join(str(e).split())}', 'install kinequimation again'
     return [run(check) for check in CHECKS]
 
-# %% ../nbs/81_cli.ipynb #81-054
+# %% ../nbs/81_cli.ipynb #81-056
 @app.command(rich_help_panel=HELP, name='doctor')
 @one_line
 def doctor_command():
@@ -571,7 +586,7 @@ def doctor_command():
     print('\nReady: kinequimation animate your_clip.mp4 -o out' if not bad else f'\n{bad} to mend before kinequimation animate can do all of its work.')
     if bad: raise typer.Exit(1)
 
-# %% ../nbs/81_cli.ipynb #81-056
+# %% ../nbs/81_cli.ipynb #81-058
 def main(
     args=None, # the command line, sys.argv if None
 ):
@@ -586,7 +601,7 @@ def main(
         code = EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
-# %% ../nbs/81_cli.ipynb #81-057
+# %% ../nbs/81_cli.ipynb #81-059
 def _calm_signals():
     "SIGINT and SIGTERM raise KeyboardInterrupt once; again only after two seconds, so that cleaning up is not interrupted."
     last = [-10.]
