@@ -72,19 +72,20 @@ def answer(
     pictures,      # [Picture]: `said` is filled in
     detector,      # a `Detector`
     progress=None, # called with (done, total)
+    hows=('found', 'given', 'plain'),
 ):
     "What the detector says of each picture."
     import cv2
     for i, p in enumerate(pictures):
         image = cv2.imread(str(p.path))
         if image is None: raise InputError(f'Expected a picture, but {p.path} can not be read.')
-        p.said['found'] = detector.predict(image)
+        if 'found' in hows: p.said['found'] = detector.predict(image)
         if p.true is not None:
             kept = detector.threshold, detector.flip_test
             try:
                 detector.threshold = 0.
-                for name, flip in (('given', True), ('plain', False)):
-                    detector.flip_test = flip
+                for name in {'given', 'plain'} & set(hows):
+                    detector.flip_test = name == 'given'
                     p.said[name] = detector.predict(image, p.box)
             finally: detector.threshold, detector.flip_test = kept
         if progress: progress(i + 1, len(pictures))
