@@ -126,7 +126,8 @@ def test_the_horses_skin_goes_with_it(of_rig):
     for format, key in (("abc", "vertices"), ("fbx", "plain"), ("usd", "plain")):
         assert 1000 * np.linalg.norm(of_rig[format]["vertices"] - true[key], axis=-1).max() < MM, format
     assert 1000 * np.median(np.linalg.norm(true["plain"][1:] - true["plain"][:-1], axis=-1)) > 5, "it moves"
-    assert 1000 * np.linalg.norm(true["plain"] - true["vertices"], axis=-1).max() > 20, "the two differ where joints bend far"
+    bent = np.linalg.norm(true["plain"] - true["vertices"], axis=-1).max()
+    assert 0.02 < bent < 0.1, "bendy bones round what bends far, and nothing jumps"
 
 
 @pytest.mark.parametrize("args, what", [
