@@ -288,7 +288,7 @@ def stride(own, turn, root, contacts, legs):
     planted = contacts[1:] & contacts[:-1]
     most = [(swept * gone).sum(-1)[planted[:, k], k].sum() / max((gone * gone).sum(-1)[planted[:, k], 0].sum(), 1e-12) for k in range(4) if planted[:, k].any()]
     covered = np.square(gone).sum() > 1e-4
-    return float(np.clip(-np.mean(most), 0.3, 1.5)) if most and covered else 1.0
+    return float(np.clip(min(-x for x in most), 0.3, 1.5)) if most and covered else 1.0  # the legs that swing least: others can bend, none can stretch
 
 
 def line_of(root):
