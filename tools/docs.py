@@ -31,6 +31,12 @@ if __name__ == '__main__':   # proc_nbs starts workers
     refresh_quarto_yml(); _build_modidx(); proc_nbs(n_workers=2)
     import api
     api.write('_proc')
+    from pathlib import Path
+    from kinequimation.files import assets_dir
+    from kinequimation.player import OverlayPlayer, PosePlayer, SideBySide
+    from kinequimation.pose import PoseSequence
+    seen, space = (PoseSequence.load(f'demo/pose{d}.nc') for d in ('2d', '3d'))
+    Path('player.html').write_text(SideBySide(OverlayPlayer(assets_dir()/'clips'/'demo.mp4', seen), PosePlayer(space)).html('demo.mp4'), encoding='utf-8')
 '''
 
 
@@ -41,6 +47,7 @@ def copy_sources(to):
     for file in ('settings.ini', 'pyproject.toml'): shutil.copy(ROOT / file, to)
     (to / 'process.py').write_text(PROCESS)
     shutil.copy(ROOT / 'tools/api.py', to)
+    shutil.copytree(ROOT / 'tools/site/demo', to / 'demo')
     (to / 'nbs/changelog.md').write_text((ROOT / 'CHANGELOG.md').read_text(encoding='utf-8'), encoding='utf-8')
     (to / 'nbs/contributing.md').write_text((ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8'), encoding='utf-8')
     (to / 'nbs/models.md').write_text(models(), encoding='utf-8')
@@ -128,6 +135,16 @@ def search_from_the_folder(site):
     (site / 'site_libs/search.js').write_text(f'window.searchIndex = {(site / "search.json").read_text(encoding="utf-8")};\n', encoding='utf-8')
 
 
+def play_on_the_start_page(site, player):
+    "The result itself, to turn round and step through, before the start page's first heading; what `make demo` found (tools/picture.py keeps it)."
+    page = site / 'index.html'
+    html = page.read_text(encoding='utf-8')
+    heading = re.search(r'<section id="[\w-]+" class="level2">', html)
+    if not heading: sys.exit('Expected a heading on the start page, but there is none: where shall the player go?')
+    words = '<p class="player-words">Press Space. Turn the horse on the right with the mouse or a finger; the bars below are hooves on the ground.</p>'
+    page.write_text(html[:heading.start()] + f'<div class="start-player">{player}{words}</div>\n' + html[heading.start():], encoding='utf-8')
+
+
 def repository():
     return re.search(r'^git_url\s*=\s*(\S+)', (ROOT / 'settings.ini').read_text(), re.M)[1]
 
@@ -142,6 +159,7 @@ def build(out):
         print(*[line for line in said.splitlines() if not EXPECTED.search(line)], sep='\n')
         n = make_local(copy / '_proc/_docs')
         search_from_the_folder(copy / '_proc/_docs')
+        play_on_the_start_page(copy / '_proc/_docs', (copy / 'player.html').read_text(encoding='utf-8'))
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(copy / '_proc/_docs', out)
     print(f'{n} pages in {out}: open {out}/index.html')
