@@ -613,7 +613,7 @@ def export_fine_tuned(
     import onnx
     size, names = meta['input_size'][0], ['prob', 'facing', 'landmarks']
     meta = {k: v for k, v in meta.items() if k not in ('calibration', 'landmarks')} | dict(name=Path(out).stem, trained=trained,
-            landmarks=dict(set=marks.name, names=list(marks.names), pairs=[list(p) for p in marks.pairs], weights=np.round(weights, 4).tolist())) | more
+            landmarks=dict(set=marks.name, names=list(marks.names), pairs=[list(p) for p in marks.pairs], weights=np.round(weights, 7).tolist())) | more
     with atomic_path(out) as tmp, warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the exporter complains about itself
         torch.onnx.export(_Exported(model), torch.zeros(2, 3, size, size), str(tmp), opset_version=17, input_names=['windows'], output_names=names, dynamic_axes={k: {0: 'n'} for k in ['windows', *names]}, dynamo=False)

@@ -108,6 +108,19 @@ def test_deeplabcut_and_label_studio(labels, tmp_path):
     assert np.allclose([r['points'] for r in got.records], [r['points'] for r in want.records], atol=1e-6)
 
 
+def test_deeplabcuts_hdf5_as_pandas_wrote_it(labels):
+    "`CollectedData_toys.h5` is the first four of these labels, written by pandas with PyTables as DeepLabCut does it: three levels of index, format fixed."
+    got, want = read_labels(Path(__file__).parent/'foreign'/'CollectedData_toys.h5', labels.parent/'images'), read_labels(labels)
+    assert len(got) == 4 and [r['path'] for r in got.records] == [r['path'] for r in want.records[:4]]
+    assert np.allclose([r['points'][:, :2] for r in got.records], [r['points'][:, :2] for r in want.records[:4]], atol=.5)
+
+
+def test_predictions_are_no_labels(labels, tmp_path):
+    import zipfile
+    with zipfile.ZipFile(Path(__file__).parent/'foreign'/'files.zip') as z: z.extract('dlc_1_table.h5', tmp_path)
+    with pytest.raises(InputError): read_labels(tmp_path/'dlc_1_table.h5', labels.parent/'images')
+
+
 def spoil(coco, what):
     a, n = coco['annotations'][3], coco['annotations'][3]['id']
     if what == 'unknown keypoints': coco['categories'][0]['keypoints'][2] = 'antler'
