@@ -117,6 +117,10 @@ def apply_clip(
     final_dir=None,   # where the caller will move the files to; the scene's path to the video is relative to it
     progress=None,    # called with (done, total)
     mesh=True,        # False: the rig without a horse on it
+    limbs='IK',       # or 'FK': the controls that the legs listen to
+    in_place=False,   # True: without the way that the horse covers
+    reduce=None,      # (mm, degrees) that curves may stray, to have fewer keys; (3, 1) is a good start
+    loop=False,       # True: the cleanest stride alone, repeating itself
 ) -> dict:            # file name -> path
     "Writes `OUTPUTS`, all or none; raises `InputError` or `BlenderError` in one line."
     MotionClip.load(clip_path).require(HORSE_RIG)
@@ -126,10 +130,15 @@ def apply_clip(
         args = [Path(clip_path).resolve(), '--skeleton', assets_dir()/'skeletons'/'horse.json', '-o', work, '--final-dir', Path(final_dir or out).resolve(), '--cache', cache_dir()]
         if video is not None: args += ['--video', Path(video).resolve()]
         if not mesh: args += ['--no-mesh']
+        args += _choices(limbs, in_place, reduce, loop)
         try: run_script('apply_clip', *args, progress=progress)
         except BlenderError as error: raise _disk_full(out) or error
         for name in OUTPUTS: os.replace(Path(work)/name, out/name)
     return {name: out/name for name in OUTPUTS}
+
+def _choices(limbs, in_place, reduce, loop):
+    "How to retarget, as the script's options."
+    return ['--limbs', limbs] + ['--in-place']*bool(in_place) + (['--reduce', *reduce] if reduce else []) + ['--loop']*bool(loop)
 
 def _folder(path):
     path = Path(path)
@@ -153,12 +162,17 @@ def cache_dir() -> Path:
 
 # %% ../nbs/51_blender.ipynb #51-018
 def measure_retarget(
-    clip_path,      # clip.npz
-    progress=None,  # called with (done, total)
-) -> dict:          # median_mm, p99_mm, max_mm, hoof_max_mm, per_bone_mm, seconds, ...
+    clip_path,           # clip.npz
+    progress=None,       # called with (done, total)
+    skeleton=HORSE_RIG,  # of the horse that the clip is of
+    reduce=None,         # (mm, degrees) that curves may stray, to have fewer keys
+    limbs='IK',          # or 'FK': the controls that the legs listen to
+) -> dict:               # median_mm, p99_mm, hoof_planted_max_mm, slide_max_mm, share_of_keys, per_bone_mm, seconds, ...
     "The distance between the control rig's bones and the clip, as evaluated by Blender."
-    MotionClip.load(clip_path).require(HORSE_RIG)
+    MotionClip.load(clip_path).require(skeleton)
     with tempfile.TemporaryDirectory(prefix='kinequimation-') as work:
-        out = Path(work)/'retarget.json'
-        run_script('measure_retarget', Path(clip_path).resolve(), '--skeleton', assets_dir()/'skeletons'/'horse.json', '-o', out, progress=progress)
+        out, rest = Path(work)/'retarget.json', Path(work)/'skeleton.json'
+        skeleton.save(rest)
+        more = ['--reduce', *reduce] if reduce else []
+        run_script('measure_retarget', Path(clip_path).resolve(), '--skeleton', rest, '-o', out, '--limbs', limbs, *more, progress=progress)
         return json.loads(out.read_text())
