@@ -92,8 +92,7 @@ def put_on(context, options, skeleton, clip, name):
         loops.cycle(horse, mapping)
     if options.bare_skeleton:
         add_bare(retarget.rest_of(horse, skeleton), clip, source, frames, name + "_ML")
-    if "contacts" in clip:
-        scene.add_markers(clip["contacts"], frames)
+    mark(context.scene, clip, frames)
     context.view_layer.objects.active = horse
     return f"{name}: {len(frames)} frames on {horse.name}"
 
@@ -103,6 +102,14 @@ def add_bare(own, clip, source, frames, name):
     bare = ml_rig.build_ml_rig(own)
     ml_rig.pose_ml_rig(bare, own, dict(clip, **dict(zip(("rotation", "root_location"), maths.unposed(own, source)))), frames, name)
     bare.hide_set(True)
+
+
+def mark(this, clip, frames):
+    """A marker at every footfall, in place of those of the clip before."""
+    for marker in [m for m in this.timeline_markers if m.name in scene.FEET]:
+        this.timeline_markers.remove(marker)
+    if "contacts" in clip:
+        scene.add_markers(clip["contacts"], frames)
 
 
 def time_line(this, clip):
