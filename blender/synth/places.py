@@ -32,14 +32,14 @@ def draw(rng, plain=False):
 
 
 def ground_look(rng, place):
-    """Colours and fields of the ground: {a, b (3,), mask, detail: names, amount, scales (3,) 1/m}."""
+    """Colours and fields of the ground: {a, b (3,), mask, detail: names, amount, scales (2,) 1/m}."""
     a, b, mask, detail, amount = GROUNDS[place["ground"]]
     light, tint = rng.uniform(.6, 1.4), rng.normal(1, .05, 3) if not place["tinted"] else rng.uniform(.55, 1.45, 3)
     if place["kind"] == "studio":
         a = b = np.full(3, rng.choice([rng.uniform(.5, .9), rng.uniform(.02, .5)])) * (rng.uniform(.4, 1.3, 3) if rng.random() < .5 else 1)
         light, amount = 1, 0
     return dict(a=np.clip(np.array(a) * light * tint, .004, .92), b=np.clip(np.array(b) * light * tint * rng.uniform(.8, 1.2), .004, .92), mask=mask, detail=detail, amount=amount * rng.uniform(.5, 1.2),
-                scales=(1 / rng.uniform(15, 60), 1 / rng.uniform(4, 6), 1 / rng.uniform(1.3, 2.2)))
+                scales=(1 / rng.uniform(15, 60), 1 / rng.uniform(4, 6)))
 
 
 class Site:

@@ -15,6 +15,7 @@ from kinequimation_blender import keys
 from . import places, solids, surfaces
 
 SENSOR_MM = 36.0
+NEAR_M = 1.2
 NOW = 1  # the scene's frame: a moving camera has keys here and at the next
 
 
@@ -30,7 +31,7 @@ class Stage:
         self.camera.data.sensor_fit, self.camera.data.sensor_width, self.camera.data.clip_end = "HORIZONTAL", SENSOR_MM, 600
         self.sun = self.add(bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN")))
         self.fields = surfaces.noises()
-        self.images = {name: surfaces.image(name, pixels) for name, pixels in {**self.fields, **surfaces.patterns()}.items()}
+        self.images = {name: surfaces.image(name, pixels) for name, pixels in {**self.fields, **surfaces.details(self.fields), **surfaces.patterns()}.items()}
         self.make_sky()
         self.make_ground()
         self.things, self.boards = (self.add(solids.mesh_object(name)) for name in ("Things", "Boards"))
@@ -53,35 +54,28 @@ class Stage:
         tree.links.new(self.sky.outputs["Color"], self.background.inputs["Color"])
 
     def make_ground(self):
-        """Two colours mixed by one field, lit and darkened by a finer one at two scales."""
+        """Two colours mixed by one field, lit and darkened by a finer one. Every image that is looked up costs a twentieth of the whole render."""
         self.ground = self.add(solids.mesh_object("Ground"))
         self.ground.data.from_pydata([(-300, -300, 0), (300, -300, 0), (300, 300, 0), (-300, 300, 0)], [], [(0, 1, 2, 3)])
         paint = dull("ground")
         self.ground.data.materials.append(paint)
         new, link = paint.node_tree.nodes.new, paint.node_tree.links.new
-        where = new("ShaderNodeTexCoord")
         self.fields_of_ground = []
-        for k in range(3):
-            scale, look = new("ShaderNodeMapping"), new("ShaderNodeTexImage")
-            scale.inputs["Rotation"].default_value[2], scale.inputs["Location"].default_value = .7 * k, (.37 * k, .61 * k, 0)
-            link(where.outputs["Object"], scale.inputs["Vector"]), link(scale.outputs["Vector"], look.inputs["Vector"])
-            self.fields_of_ground.append((scale, look))
+        for k in range(2):  # a UV map each: a Mapping node makes its matrix anew for every ray that hits the ground, a seventh of the whole render
+            where, look = new("ShaderNodeUVMap"), new("ShaderNodeTexImage")
+            where.uv_map = self.ground.data.uv_layers.new(name=f"field {k}").name
+            link(where.outputs["UV"], look.inputs["Vector"])
+            self.fields_of_ground.append((where.uv_map, look))
         share, self.mixed = new("ShaderNodeMapRange"), new("ShaderNodeMix")
         self.mixed.data_type, share.interpolation_type = "RGBA", "SMOOTHSTEP"
         share.inputs["From Min"].default_value, share.inputs["From Max"].default_value = .35, .65
         link(self.fields_of_ground[0][1].outputs["Color"], share.inputs["Value"]), link(share.outputs["Result"], self.mixed.inputs["Factor"])
-        self.detail, light = [], 1.
-        for _, look in self.fields_of_ground[1:]:
-            step = new("ShaderNodeMath")
-            step.operation = "MULTIPLY_ADD"
-            link(look.outputs["Color"], step.inputs[0])
-            link(light, step.inputs[2]) if light != 1. else None
-            self.detail.append(step)
-            light = step.outputs[0]
-        self.detail_base = self.detail[0].inputs[2]
+        self.detail = new("ShaderNodeMath")
+        self.detail.operation = "MULTIPLY_ADD"
+        link(self.fields_of_ground[1][1].outputs["Color"], self.detail.inputs[0])
         scaled = new("ShaderNodeVectorMath")
         scaled.operation = "SCALE"
-        link(self.mixed.outputs["Result"], scaled.inputs[0]), link(light, scaled.inputs["Scale"]), link(scaled.outputs[0], shader(paint).inputs["Color"])
+        link(self.mixed.outputs["Result"], scaled.inputs[0]), link(self.detail.outputs[0], scaled.inputs["Scale"]), link(scaled.outputs[0], shader(paint).inputs["Color"])
 
     def dress(self, rng, eye, root, plain=False, eyes=None, paths=()):
         """Another place and another light, furnished for lenses at `eyes` (n,3) m (the first one is `eye`) and horses at `root` (3,) and along `paths` (m,2). Returns what it is, as JSON can hold it."""
@@ -101,28 +95,39 @@ class Stage:
         return place
 
     def dress_ground(self, look):
-        (patches, fine, finer), field = self.fields_of_ground, self.images
-        patches[1].image, fine[1].image, finer[1].image = field[look["mask"]], field[look["detail"]], field[look["detail"]]
-        for (scale, _), s in zip(self.fields_of_ground, look["scales"]):
-            scale.inputs["Scale"].default_value = (s, s, 1)
+        for (_, node), name in zip(self.fields_of_ground, (look["mask"], f"{look['detail']} twice")):
+            node.image = self.images[name]
+        corners = np.array([made.co[:2] for made in self.ground.data.vertices])
+        for k, ((name, _), s) in enumerate(zip(self.fields_of_ground, look["scales"])):
+            c, d = math.cos(.7 * k), math.sin(.7 * k)
+            on_image = s * corners @ np.array([[c, d], [-d, c]]) + [.37 * k, .61 * k]
+            self.ground.data.attributes[name].data.foreach_set("vector", on_image.astype(np.float32).ravel())
+        self.ground.data.update()
         self.mixed.inputs["A"].default_value, self.mixed.inputs["B"].default_value = (*look["a"], 1), (*look["b"], 1)
-        for step, share in zip(self.detail, (1.2, .8)):
-            step.inputs[1].default_value = look["amount"] * share
-        self.detail_base.default_value = 1 - look["amount"]  # each field is .5 in the mean
-        self.earth = float(np.mean(look["a"] + look["b"]) / 2)
+        self.detail.inputs[1].default_value, self.detail.inputs[2].default_value = 2 * look["amount"], 1 - look["amount"]  # the field is .5 in the mean
+        self.earth = (look["a"] + look["b"]) / 2
 
     def dress_sky(self, rng, place):
-        """The sky's image; returns its mean light from above."""
+        """The sky's image; returns its mean light from above. What lies below the horizon shines as the ground would: light that was reflected twice comes from there, see `tune`."""
         pixels = surfaces.sky(rng, self.fields, place["sky"])
         if place["kind"] == "studio":
             above, below = rng.uniform(.3, 1), rng.uniform(.2, 1)
             pixels = np.broadcast_to(np.linspace(below, above, len(pixels))[:, None, None] * (np.array(self.mixed.inputs["A"].default_value[:3]) ** rng.uniform(0, 1)), pixels.shape).astype(np.float32)
+        strength = rng.uniform(.7, 1.4)
+        heaven = float(pixels[len(pixels) // 2:].mean()) * strength
+        below = np.clip((len(pixels) * .46 - np.arange(len(pixels))) / 6, 0, 1)[:, None, None]
+        pixels = ((1 - below) * pixels + below * self.earth * self.daylight(heaven, place) / strength).astype(np.float32)
         old, self.sky.image = self.sky.image, surfaces.image(f"sky {next(surfaces.COUNT)}", pixels)
         if self.retired:
             bpy.data.images.remove(self.retired)  # only now: Cycles has rendered without it
         self.retired = old
-        self.background.inputs["Strength"].default_value = strength = rng.uniform(.7, 1.4)
-        return float(pixels[len(pixels) // 2:].mean()) * strength
+        self.background.inputs["Strength"].default_value = strength
+        return heaven
+
+    @staticmethod
+    def daylight(heaven, place):
+        """What a white ground would send back, of the sky's mean light and the sun's."""
+        return heaven + place["sun"]["strength"] / math.pi * math.sin(math.radians(place["sun"]["height_deg"]))
 
     def dress_sun(self, place):
         sun, low = place["sun"], math.exp(-place["sun"]["height_deg"] / 12)
@@ -131,8 +136,7 @@ class Stage:
 
     def expose(self, rng, heaven, place):
         """As a camera's meter would: between what the ground reflects and what things in general do."""
-        light = heaven + place["sun"]["strength"] / math.pi * math.sin(math.radians(place["sun"]["height_deg"]))
-        place["exposure"] = round(float(np.clip(np.log2(rng.uniform(.13, .26) / (light * (.45 * self.earth + .1))), -4, 4)), 3)
+        place["exposure"] = round(float(np.clip(np.log2(rng.uniform(.13, .26) / (self.daylight(heaven, place) * (.45 * self.earth.mean() + .1))), -4, 4)), 3)
         self.scene.view_settings.exposure = place["exposure"]
 
     def film(self, camera, size, next_camera=None):
@@ -175,6 +179,9 @@ def tune(scene):
     cycles.glossy_bounces = cycles.transmission_bounces = 0
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.use_light_tree, cycles.pixel_filter_type = False, "BOX"
+    cycles.use_fast_gi, cycles.fast_gi_method, cycles.ao_bounces_render = True, "REPLACE", 1  # near things hide the sky and the ground's light, far ones reflect nothing
+    scene.world.light_settings.distance = NEAR_M
+    cycles.debug_bvh_type, cycles.sampling_pattern = "STATIC_BVH", "BLUE_NOISE"
     render = scene.render
     render.use_persistent_data, render.use_compositing, render.use_sequencer = True, False, False
     render.threads_mode, render.threads = "FIXED", 1
@@ -212,13 +219,13 @@ def textured(name, image, scale, amount):
     """A material coloured by the attribute `paint`, times a pattern that lies on every side of things; `scale` in 1/m."""
     made = dull(name)
     new, link = made.node_tree.nodes.new, made.node_tree.links.new
-    paint, where, scaled, pattern, light, colour = (new(f"ShaderNode{n}") for n in ("VertexColor", "TexCoord", "Mapping", "TexImage", "Math", "VectorMath"))
+    paint, where, scaled, pattern, light, colour = (new(f"ShaderNode{n}") for n in ("VertexColor", "TexCoord", "VectorMath", "TexImage", "Math", "VectorMath"))
     paint.layer_name = "paint"
     pattern.name, pattern.image, pattern.projection, pattern.projection_blend = "Pattern", image, "BOX", .1
-    scaled.inputs["Scale"].default_value = (scale,) * 3
+    scaled.operation, scaled.inputs["Scale"].default_value = "SCALE", scale
     light.operation, light.inputs[1].default_value, light.inputs[2].default_value = "MULTIPLY_ADD", amount, 1 - .5 * amount
     colour.operation = "SCALE"
-    link(where.outputs["Object"], scaled.inputs["Vector"]), link(scaled.outputs["Vector"], pattern.inputs["Vector"]), link(pattern.outputs["Color"], light.inputs[0])
+    link(where.outputs["Object"], scaled.inputs[0]), link(scaled.outputs[0], pattern.inputs["Vector"]), link(pattern.outputs["Color"], light.inputs[0])
     link(paint.outputs["Color"], colour.inputs[0]), link(light.outputs[0], colour.inputs["Scale"]), link(colour.outputs[0], shader(made).inputs["Color"])
     return made
 

@@ -40,6 +40,13 @@ def noises():
     return {name: np.clip(.5 + .18 * f, 0, 1) for name, f in fields.items()}
 
 
+def details(fields, n=1024, finer=3):
+    """{"<field> twice": (n,n) 0..1}: each field at two scales in one image, for grounds: coarse clods, and fine ones on them."""
+    at = np.arange(n)
+    both = lambda f: .6 * np.take(np.take(f, at * len(f) // n, 0), at * len(f) // n, 1) + .4 * np.take(np.take(f, at * finer * len(f) // n % len(f), 0), at * finer * len(f) // n % len(f), 1)
+    return {f"{name} twice": both(f) for name, f in fields.items() if name not in ("patches", "clouds")}
+
+
 def patterns():
     """{name: (256,256) 0..1}: walls and boards; a tile is two metres wide."""
     rng, n = np.random.default_rng(21), 256
