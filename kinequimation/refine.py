@@ -330,12 +330,21 @@ def _to_world(skeleton, Q, root, velocity, up, said, fps, camera, turned):
     contacts = stances(guess_contacts(level(each), fps) if said is None else said, fps)
     speed = lambda A: np.einsum('tij,tj->ti', A, velocity) if velocity is not None else _hoof_speed(level(A), contacts, fps)
     for _ in range(2): contacts = believable(level(each), contacts, root_path(level(each), contacts, speed(each), fps), fps)
-    kind, A, path = 'follow', one if turned is not None else each, None
+    kind, A, path, given = 'follow', one if turned is not None else each, None, (skeleton, Q if turned is None else turned[:, None] @ Q)
     if camera != 'follow':
         path, still = _seen_from_one_place(level(one), contacts, speed(one), np.einsum('tij,tj->ti', one, root), fps, .75 if turned is not None else .4)
         if camera in ('static', 'pan') or still: kind, A = 'static' if turned is None else 'pan', one
+    if kind == 'follow' and turned is not None and _steadier_in_camera(trunk, up, turned):   # what looked like turning was the background going by
+        forth = lambda v: v if v is None else np.einsum('tij,tj->ti', turned, v)
+        return _to_world(*given, forth(root), forth(velocity), forth(up), said, fps, 'follow', None)
     if kind == 'follow': path = root_path(level(A), contacts, speed(A), fps)
     return A if turned is None else A @ np.swapaxes(turned, -1, -2), kind, path, speed(A), contacts
+
+def _steadier_in_camera(trunk, up, turned):
+    "Does the horse keep its heading better against the camera than against the background? trunk (T, 3, 3), up (T, 3): turned back."
+    level = camera_axes(mean_direction(up), np.roll(np.eye(3), 1, 0)[:1].repeat(len(up), 0))[0]
+    spread = lambda forward: np.ptp(np.unwrap(np.arctan2(*(forward @ level.T)[:, :2].T)))
+    return spread(np.einsum('tij,tj->ti', turned, -trunk[:, :, 1])) < spread(-trunk[:, :, 1])
 
 def _seen_from_one_place(tips, contacts, velocity, seen, fps, share):
     "The path (T, 3) if the camera stays in its place, and whether it does."
