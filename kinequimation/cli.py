@@ -285,10 +285,14 @@ def retarget_command(pose3d: Annotated[Path, typer.Argument(metavar='WORLD3D.nc'
 @one_line
 def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help='What retarget wrote.', show_default=False)],
         out: Annotated[Path, _out('DIR')] = Path('out'),
-        video: Annotated[Optional[Path], typer.Option(metavar='VIDEO', help="The scene's background.", show_default=False)] = None, quiet: Quiet = False):
+        video: Annotated[Optional[Path], typer.Option(metavar='VIDEO', help="The scene's background.", show_default=False)] = None,
+        fk: Annotated[bool, typer.Option('--fk', metavar=' ', help='Legs that listen to their FK controls; IK if left out. Both are keyed.')] = False,
+        in_place: Annotated[bool, typer.Option('--in-place', metavar=' ', help='Without the way that the horse covers.')] = False,
+        loop: Annotated[bool, typer.Option('--loop', metavar=' ', help='The cleanest stride alone, repeating itself.')] = False,
+        reduce: Annotated[Optional[tuple[float, float]], typer.Option(metavar='MM DEGREES', help='Fewer keys: how far curves may stray; 3 1 is a good start.', show_default=False)] = None, quiet: Quiet = False):
     "Onto the Rigify horse in Blender: clip.npz -> scene.blend, motion.bvh, .fbx, .glb."
     from kinequimation.pipeline import apply
-    with Bars(quiet) as bars: paths = apply(clip, out, video, bars)
+    with Bars(quiet) as bars: paths = apply(clip, out, video, bars, limbs='FK' if fk else 'IK', in_place=in_place, loop=loop, reduce=reduce)
     _report(paths.values())
 
 # %% ../nbs/81_cli.ipynb #81-032
@@ -464,18 +468,18 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
 # %% ../nbs/81_cli.ipynb #81-048
 class What(str, Enum):
     "What is measured."
-    two = '2d'; three = '3d'; retarget = 'retarget'; gait = 'gait'; speed = 'speed'; lifter = 'lifter'; lifters = 'lifters'; all = 'all'
+    two = '2d'; three = '3d'; retarget = 'retarget'; rig = 'rig'; gait = 'gait'; speed = 'speed'; lifter = 'lifter'; lifters = 'lifters'; all = 'all'
 
 @app.command(rich_help_panel=TRAIN, name='evaluate')
 @one_line
-def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender, the generated gaits beside a real horse, or the speed, the lifter on made motion (lifter), lifters of other kinds trained beside it (lifters); all: the first three.')] = What.all,
+def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender (retarget; rig: on made motion), the generated gaits beside a real horse, or the speed, the lifter on made motion (lifter), lifters of other kinds trained beside it (lifters); all: the first three.')] = What.all,
         data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also labelled pictures (annotations.json, or what render-dataset wrote); for gait recordings (.csv); for lifters a folder of motion. The film that ships if not given.', show_default=False)] = None,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
         detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
     "Measure the accuracy on a held-out horse: a film with its truth -> tables."
     from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
     from kinequimation.real_horse import brief, evaluate_gait
-    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed', 'lifter', 'lifters')]:
+    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed', 'lifter', 'lifters', 'rig')]:
         weights = {'2d': dict(detector=detector), 'speed': dict(detector=detector), 'gait': {}}.get(name, dict(detector=detector, lifter=lifter))
         measure, options = (evaluate_gait, {}) if name == 'gait' else (EVALUATIONS[name], weights | dict(threads=threads))
         with Bars(quiet) as bars: rows = measure(data, progress=lambda done, total: bars(f'Measuring {name}', done, total), **options)

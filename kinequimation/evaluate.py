@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['EVALUATIONS', 'TITLES', 'Film', 'load_film', 'true_box', 'row_2d', 'evaluate_2d', 'true_root', 'withers_height',
-           'row_3d', 'evaluate_3d', 'evaluate_retarget', 'markdown_table', 'machine', 'write_benchmarks']
+           'row_3d', 'evaluate_3d', 'evaluate_retarget', 'evaluate_rig', 'markdown_table', 'machine',
+           'write_benchmarks']
 
 # %% ../nbs/80a_evaluate.ipynb #80-002
 import json
@@ -162,6 +163,24 @@ def _row_blender(clip, measure, progress, **first):
     return dict(**first, frames=got['n_frames'], bones=got['n_bones'], **{k: round(got[k], 2) for k in ('median_mm', 'p99_mm', 'max_mm', 'hoof_max_mm')})
 
 # %% ../nbs/80a_evaluate.ipynb #80-023
+def evaluate_rig(
+    data=None, lifter=None, detector=None, threads=None, # not asked for: the motion is made here
+    progress=None,  # called with (done, total)
+) -> list:          # rows
+    "How near the rig comes to generated clips in Blender, how still its hooves stand, how many keys it needs and what it costs. Raises `InputError`."
+    from kinequimation.gait import GAITS, generate
+    from kinequimation.horses import random_horse
+    clips = [(gait, generate(gait, n_frames=100, seed=3), reduce) for gait in GAITS for reduce in (None, (3, 1))]
+    clips += [('walk, another horse', generate('walk', n_frames=100, skeleton=random_horse(np.random.default_rng(5)), seed=3), None)]
+    return [_row_rig(*clip, progress and (lambda done, total, i=i: progress(i*total + done, len(clips)*total))) for i, clip in enumerate(clips)]
+
+def _row_rig(name, motion, reduce, progress):
+    from kinequimation.blender import measure_retarget
+    with tempfile.TemporaryDirectory(prefix='kinequimation-') as folder: got = measure_retarget(motion.clip.save(Path(folder)/'clip.npz'), progress, motion.skeleton, reduce)
+    numbers = {k: round(got[k], 3) for k in ('median_mm', 'p99_mm', 'hoof_planted_max_mm', 'slide_max_mm', 'share_of_keys')}
+    return dict(clip=name, keys=f'within {reduce[0]} mm, {reduce[1]} degree' if reduce else 'every frame', frames=got['n_frames'], **numbers, cpu_s_per_300_frames=got['cpu_seconds_per_300_frames'])
+
+# %% ../nbs/80a_evaluate.ipynb #80-025
 def _speed(*args, **options):
     from kinequimation.speed import evaluate_speed
     return evaluate_speed(*args, **options)
@@ -178,11 +197,13 @@ def _lifters(*args, **options):
     from kinequimation.lifter_baselines import evaluate_lifters
     return evaluate_lifters(*args, **options)
 
-EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget, 'speed': _speed, 'refine': _refine, 'lifter': _lifter, 'lifters': _lifters}
+EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget, 'rig': evaluate_rig, 'speed': _speed, 'refine': _refine, 'lifter': _lifter, 'lifters': _lifters}
 TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer side of the horse',
           '2d landmarks': '2D: each landmark, and where it lies beside the labels on average, in shares of the longer side of the box', '2d views': '2D: by view, and by how many points are labelled',
           '2d legs': '2D: left and right of the leg pairs that are more than a tenth of the box apart', '2d calibration': '2D: how sure the detector was, and the share within a twentieth of the box', 'fine-tune': 'Fine-tuned on labelled pictures: share of landmarks within 5, 10 and 20 % of the longer side of the given box, each picture by a network that has not seen it',
           '3d': '3D: millimetres at 1.60 m at the withers', 'retarget': "Blender: between the rig's DEF bones and the clip, millimetres",
+          'rig': "Blender: generated motion on the rig: its DEF bones against the clip, planted hooves against their places, keys beside a key a frame",
+          'rokoko': "Blender 4.5: our retargeter and the Rokoko add-on on the same clips in one run",
           'refine': '3D: the refined motion of generated horses; shares of clips (of events, of joints) that keep what is asked of them',
           'speed': 'Speed: windows a second of the detector beside HRNet-W32, taking turns; times_hrnet: on as many threads, through ONNX Runtime', 'speed film': "Speed: `detect` on a film; ratio: its time by the network's own",
           'lifter': 'Lifter: motion, horses, cameras and speeds it did not learn from; mm at 1.60 m at the withers; within_std: share of coordinates within one told standard deviation',
@@ -198,7 +219,7 @@ def markdown_table(
     line = lambda cells: '| ' + ' | '.join(cells) + ' |'
     return '\n'.join([line(columns), line(['---']*len(columns))] + [line([str(r.get(c, '')) for c in columns]) for r in rows])
 
-# %% ../nbs/80a_evaluate.ipynb #80-025
+# %% ../nbs/80a_evaluate.ipynb #80-027
 def machine() -> str:
     "The kind of machine, in words: no name and no address."
     info = Path('/proc/cpuinfo')

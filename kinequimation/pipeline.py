@@ -223,15 +223,16 @@ def apply(
     out_dir,        # where scene.blend, motion.bvh, motion.fbx and motion.glb go
     video=None,     # the video for the scene's background
     progress=None,
+    **how,          # limbs, in_place, reduce, loop: see `blender.apply_clip`
 ) -> dict:          # name -> path
     "Build the scene in Blender (a child process) and export the motion: all four files or none."
-    with staged_dir(out_dir) as work: names = _apply(clip, work, out_dir, video, progress)
+    with staged_dir(out_dir) as work: names = _apply(clip, work, out_dir, video, progress, **how)
     return {name: Path(out_dir)/name for name in names}
 
-def _apply(clip, folder, final_dir, video, progress):
+def _apply(clip, folder, final_dir, video, progress, **how):
     "Blender's four files into `folder`, from where they will move to `final_dir`: the scene's path to the video begins there."
     from kinequimation.blender import apply_clip
-    return list(apply_clip(clip, folder, video=video, final_dir=final_dir, progress=_reporter(progress, 'apply')))
+    return list(apply_clip(clip, folder, video=video, final_dir=final_dir, progress=_reporter(progress, 'apply'), **how))
 
 # %% ../nbs/80_pipeline.ipynb #80-027
 def export(
