@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['N_EXTRA', 'N_WORLD', 'turn_to', 'place', 'levelled', 'network_input', 'matrix_from_6d', 'mirror_input', 'n_answer',
-           'split_answer', 'mirror_answer', 'deal', 'insert_between', 'root_in_camera', 'follow_picture', 'Lifter',
-           'LiveLifter']
+           'split_answer', 'mirror_answer', 'deal', 'insert_between', 'root_in_camera', 'tremble_m', 'follow_picture',
+           'Lifter', 'LiveLifter']
 
 # %% ../nbs/30_lift.ipynb #30-002
 import numpy as np
@@ -188,19 +188,27 @@ def _weak_perspective(P, u, w):
 # %% ../nbs/30_lift.ipynb #30-028
 _QUIET_M = .012  # a tremble at which picture and network are believed alike
 
-def _doubt(away, w):
-    "The weight of the network's own answer: what the points tremble, from second differences over time."
-    if len(away) < 3: return .4
+def tremble_m(
+    shape: np.ndarray,    # (T, K, 3) m, root-relative
+    tangent: np.ndarray,  # (T, K, 2)
+    weight: np.ndarray,   # (T, K) 0..1
+    root: np.ndarray,     # (T, 3) m, in the camera
+):                        # m, or None for less than three frames
+    "How much the keypoints tremble about the answer, from second differences over time."
+    w = np.where(np.isfinite(tangent).all(-1), weight, 0.)
     both = (w[2:] > 0) & (w[1:-1] > 0) & (w[:-2] > 0)
-    tremble = np.abs(np.diff(away, n=2, axis=0))[np.broadcast_to(both, away[2:].shape)]
-    return .03 + (1.48*np.median(tremble)/6**.5/_QUIET_M)**2 if tremble.size else .4
+    if not both.any(): return None
+    away = np.where(w[..., None] > 0, tangent, 0.)*(shape + root[:, None])[..., 2:] - (shape + root[:, None])[..., :2]
+    return float(1.48*np.median(np.abs(np.diff(away, n=2, axis=0))[both])/6**.5)
+
+def _doubt(tremble): return .4 if tremble is None else .03 + (tremble/_QUIET_M)**2
 
 def follow_picture(
     shape: np.ndarray,    # (T, K, 3) m, root-relative
     tangent: np.ndarray,  # (T, K, 2)
     weight: np.ndarray,   # (T, K) 0..1
     root: np.ndarray,     # (T, 3) m, in the camera
-    doubt=None,           # weight of the network's own answer; None: from how much the keypoints tremble
+    doubt=.4,             # weight of the network's own answer
     far_m=.3,             # where half of the trust in a keypoint is gone
     smooth_frames=1.,     # sigma: noise is quicker than what the network misses
 ) -> np.ndarray:          # (T, K, 3) m
@@ -211,7 +219,7 @@ def follow_picture(
     away = np.where(w > 0, aim - here[..., :2], 0.)
     trust = w**2/(1 + (away**2).sum(-1, keepdims=True)/far_m**2)
     blur = lambda a: gaussian_filter1d(a, smooth_frames, axis=0, mode='nearest', truncate=3) if smooth_frames > 0 else a
-    pull = blur(away*trust)/np.maximum(blur(trust) + (_doubt(away, w) if doubt is None else doubt), 1e-9)
+    pull = blur(away*trust)/np.maximum(blur(trust) + doubt, 1e-9)
     return np.concatenate([shape[..., :2] + pull, shape[..., 2:]], -1)
 
 # %% ../nbs/30_lift.ipynb #30-031
@@ -233,6 +241,7 @@ class Lifter:
         self.skeleton, self.flip_test, self.follow, self.causal = skeleton, flip_test, follow, bool(self.meta.get('causal'))
         self.receptive_field, self.fps = int(self.meta['receptive_field']), float(self.meta['fps'])
         self.calibration = np.array(self.meta.get('calibration', 1.))  # (K, 3): spread to standard deviation
+        self.unrest = np.array(self.meta.get('unrest', 0.))            # (K, 3): what trembling keypoints add to it
         self.input = self.session.get_inputs()[0].name
 
     @property
@@ -308,9 +317,11 @@ def _lift(self,
     tangent, level = np.clip((xy - K[:2, 2])/K[0, 0], -_WIDEST, _WIDEST), levelled(weight, self.causal)
     got = self.shape(tangent, level, pose2d.fps)
     root = _bridge(root_in_camera(got['position'], tangent, level**2))
+    tremble = None if self.causal else tremble_m(got['position'], tangent, level, root)
     if self.follow:
-        shape = follow_picture(got['position'], tangent, level, root, *((.4, .3, 0.) if self.causal else (None, .3, pose2d.fps/25)))
+        shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble), smooth_frames=0. if self.causal else pose2d.fps/25)
         got['position'], root = shape - shape[:, :1], root + shape[:, 0]
+    got['std'], got['tremble'] = np.hypot(got['std'], self.unrest*(tremble or 0.)), tremble
     got['confidence'] = np.where(weight > 0, weight, .5*weight.mean(1, keepdims=True))*got['seen'][:, None]
     return _told(self, pose2d, got, root, image_size, float(K[0, 0]))
 
@@ -326,6 +337,7 @@ def _told(self, pose2d, got, root, image_size, focal_px):
     pose = PoseSequence.from_arrays(got['position'], got['confidence'], pose2d.fps, self.skeleton, image_size=image_size, frame='root', source=pose2d.source, rotation=quat, root_location=root,
                                     contact=got['contact'] > .5, focal_px=focal_px, position_std=got['std'],
                                     log=pose2d.log + [dict(step='lift', model=self.meta.get('name', 'lifter'), focal_px=round(focal_px, 2), flip_test=self.flip_test)])
+    if got.get('tremble') is not None: pose.ds.attrs['tremble_m'] = got['tremble']
     return _with_world(pose, got)
 
 # %% ../nbs/30_lift.ipynb #30-036
