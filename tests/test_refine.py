@@ -3,12 +3,14 @@ import numpy as np
 import pytest
 
 from kinequimation.camera import Camera, intrinsics, look_at
+from kinequimation.camera_motion import CameraMotion, with_camera
 from kinequimation.files import InputError
 from kinequimation.gait import generate
 from kinequimation.horses import random_horse
 from kinequimation.metrics import bone_length_variation, pa_mpjpe
 from kinequimation.pose import PoseSequence
 from kinequimation.refine import HOOVES, SMOOTHERS, measured_skeleton, one_euro, refine
+from kinequimation.measure_refine import film_clip, score
 from kinequimation.skeleton import HORSE68, fk_tails, matrix_to_quat, quat_to_matrix
 
 SIZE = (1280, 720)
@@ -80,8 +82,7 @@ def test_poses_without_rotations_contacts_or_speed():
     assert (world.contact() == motion.contacts).mean() > .75
 
 
-@pytest.mark.parametrize('n', [1, 2, 3, 5, 9])
-@pytest.mark.parametrize('smoothing', SMOOTHERS)
+@pytest.mark.parametrize('n, smoothing', [(1, s) for s in SMOOTHERS] + [(2, 'one_euro'), (3, 'kalman'), (5, 'savgol'), (9, 'butterworth')])
 def test_short_clips(n, smoothing):
     motion = generate('trot', n_frames=n, fps=25, seed=1)
     world = refine(true_lift(motion, film(motion, 'travel', .3))[0], smoothing=smoothing)
@@ -113,3 +114,73 @@ def test_one_euro_is_symmetric_in_time_and_keeps_constants():
     x = np.random.default_rng(0).normal(size=(40, 3))
     np.testing.assert_allclose(one_euro(x[::-1], 30.)[::-1], one_euro(x, 30.), atol=1e-12)
     np.testing.assert_allclose(one_euro(np.full((10, 2), 3.), 30.), 3.)
+
+
+def pan_of(motion, eye, target, pose=None):
+    "2D poses, seen without errors, that know how the camera turned; and the camera."
+    camera = look_at(eye, target, SIZE, 40)
+    pose2d = PoseSequence.from_arrays(camera.project(motion.positions()), fps=motion.fps, image_size=SIZE, focal_px=camera.K[0, 0])
+    ones = np.ones(len(motion))
+    return with_camera(pose2d, CameraMotion(camera.R @ camera.R[0].T, ones, ones, SIZE, camera.K[0, 0])), camera
+
+
+def test_a_lunge_is_a_circle():
+    "A camera in the middle of a circle turns with the horse: without its turning the path would be a line."
+    motion = generate('trot', 3., n_frames=75, fps=25, seed=5, turn=1/6)
+    root = motion.root_location
+    middle = [root[0, 0] + 6., root[0, 1], 1.5]
+    pose2d, camera = pan_of(motion, middle, root - [0, 0, .4])
+    pose, xyz = true_lift(motion, camera)
+    world = refine(pose, pose2d)
+    assert world.log[-1]['camera'] == 'pan'
+    def bend(p): v = np.diff(p[::5, :2], axis=0); return np.degrees(np.ptp(np.unwrap(np.arctan2(v[:, 1], v[:, 0]))))
+    assert bend(world.root_location()) == pytest.approx(bend(root), rel=.2) and bend(root) > 45
+
+
+def test_a_standing_horse_stands_under_a_pan():
+    motion = generate('stand', n_frames=40, fps=25, seed=1)
+    pose2d, camera = pan_of(motion, motion.root_location[0] + [10., 0, 0], motion.root_location + np.linspace(-1, 1, 40)[:, None]*[0, 1.5, 0])
+    world = refine(true_lift(motion, camera)[0], pose2d)
+    assert world.log[-1]['camera'] == 'pan' and np.ptp(world.root_location()[:, :2], axis=0).max() < .15
+    still = with_camera(pose2d, CameraMotion(np.tile(np.eye(3), (40, 1, 1)), np.ones(40), np.ones(40), SIZE, camera.K[0, 0]))
+    assert refine(true_lift(motion, camera)[0], still).log[-1]['camera'] == 'static', 'a background that does not move says so'
+
+
+@pytest.mark.parametrize('gait, mode', [('walk', 'fixed'), ('gallop_left', 'pan')])
+def test_what_is_promised_of_every_clip(gait, mode):
+    "From a lifter that errs by 3 cm: constant bones, joints within limits, hooves that neither slide nor sink, the gait, its strides and the way."
+    clip = film_clip(gait, mode, seed=1, seconds=2.5)
+    pose, _ = true_lift(clip.motion, clip.camera, noise_m=.03, fps=30.)
+    row = score(refine(pose, clip.pose2d), pose, clip)
+    assert row['bones'] < 1e-3 and row['beyond_limits'] == 0 and row['slide_cm'] < 2 and row['sink_cm'] < 1
+    assert row['gait'] == 1 and row['hits'] >= .95*row['events'] and row['angles'] >= .9
+    assert row['duty'] < .05 and row['hz'] < .02 and row['stride'] < .1 and row['way'] < .1 and row['path'] < .1
+
+
+def test_zoom_is_no_approach():
+    "A lens that zooms in by half while a horse walks past: the path as without."
+    motion = generate('walk', n_frames=40, fps=25, seed=2)
+    camera, zoom = film(motion, 'static', .3), np.geomspace(1, 1.5, 40)
+    K = np.stack([intrinsics(SIZE, focal_px=camera.K[0, 0]*z) for z in zoom])
+    xy = Camera(K, np.tile(camera.R, (40, 1, 1)), np.tile(camera.t, (40, 1)), SIZE).project(motion.positions())
+    pose2d = PoseSequence.from_arrays(xy, fps=25, image_size=SIZE, focal_px=camera.K[0, 0])
+    pose, xyz = true_lift(motion, camera)
+    near = pose.replace(root_location=xyz[:, 0]/np.stack([zoom**0, zoom**0, zoom], 1))   # what a lifter has to think that knows of no zoom
+    near = PoseSequence(near.ds.assign({k: pose.ds[k] for k in ('velocity', 'up', 'contact_probability')}))
+    world = refine(near, with_camera(pose2d, CameraMotion(np.tile(np.eye(3), (40, 1, 1)), zoom, np.ones(40), SIZE, camera.K[0, 0])))
+    assert np.linalg.norm(np.ptp(world.root_location()[:, :2], axis=0)) == pytest.approx(np.linalg.norm(np.ptp(motion.root_location[:, :2], axis=0)), rel=.15)
+
+
+def test_long_clips_are_cut_and_joined(monkeypatch):
+    import kinequimation.whole_clip as module
+    monkeypatch.setattr(module, 'WINDOW', 30); monkeypatch.setattr(module, 'LAP', 8)
+    motion = generate('walk', n_frames=70, fps=25, seed=2)
+    world = refine(true_lift(motion, film(motion, 'static', .3))[0])
+    assert world.n_frames == 70 and np.nanmax(bone_length_variation(world.xyz(), HORSE68)) < 1e-3
+    assert np.abs(np.diff(world.xyz(), 2, axis=0)).max() < .25, 'no jump where windows meet'
+
+
+def test_pan_needs_to_know_how_the_camera_turned():
+    motion = generate('walk', n_frames=10, fps=25)
+    pose, _ = true_lift(motion, film(motion, 'pan', .3))
+    with pytest.raises(InputError, match='how the camera turned'): refine(pose, camera='pan')
