@@ -76,6 +76,22 @@ class Page:
     def screenshot(self, path):
         Path(path).write_bytes(base64.b64decode(self.call('Page.captureScreenshot')['data']))
 
+    def mouse(self, *path, steps=6):
+        "Press the left button at the first (x, y), drag over the others, let go; a click where there is but one."
+        at = lambda kind, x, y, **more: self.call('Input.dispatchMouseEvent', type=kind, x=x, y=y, **more)
+        at('mouseMoved', *path[0]); at('mousePressed', *path[0], button='left', buttons=1, clickCount=1)
+        for (x0, y0), (x1, y1) in zip(path, path[1:]):
+            for k in range(1, steps + 1): at('mouseMoved', x0 + (x1 - x0)*k/steps, y0 + (y1 - y0)*k/steps, button='left', buttons=1)
+        at('mouseReleased', *path[-1], button='left', clickCount=1)
+
+    def key(self, name, code=0):
+        "Press and release a key, as `KeyboardEvent.key` calls it."
+        for kind in ('rawKeyDown', 'keyUp'): self.call('Input.dispatchKeyEvent', type=kind, key=name, code='Space' if name == ' ' else name, windowsVirtualKeyCode=code or {' ': 32, 'ArrowLeft': 37, 'ArrowUp': 38, 'ArrowRight': 39, 'ArrowDown': 40, 'Home': 36, 'End': 35}.get(name, 0))
+
+    def offline(self, yes=True): self.call('Network.emulateNetworkConditions', offline=yes, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+
+    def scheme(self, name): self.call('Emulation.setEmulatedMedia', features=[dict(name='prefers-color-scheme', value=name)])
+
     def size(self, width, height): self.call('Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def _params(self, method): return [e['params'] for e in self.events if e.get('method') == method]

@@ -1,0 +1,249 @@
+"""Both players in a real browser: as an offline file, and as a widget in a real JupyterLab. Screenshots lie in out/player/ afterwards."""
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from browser import browser, chromium
+from kinequimation.gait import generate
+from kinequimation.player import OverlayPlayer, PosePlayer, SideBySide
+from kinequimation.pose import PoseSequence
+from kinequimation.video import VideoWriter
+
+ROOT = Path(__file__).resolve().parents[1]
+SHOTS = ROOT / 'out/player'
+N, FPS, SIZE, BITS = 300, 30., (320, 180), 9
+PLAYER = 'document.querySelector(".kinequimation-player")'
+# the number of the picture that is shown, from the pixels of the first view: nine bars across the top, bright = 1
+NUMBER = f'''(() => {{ const c = {PLAYER}.shadowRoot.querySelector("figure.picture canvas"), g = c.getContext("2d"); let n = 0;
+  for (let b = 0; b < {BITS}; b++) n |= (g.getImageData(Math.round(c.width*(b + .5)/{BITS}), Math.round(c.height*.06), 1, 1).data[1] > 127) << b; return n; }})()'''
+# the 3D view as a picture's worth of numbers, to see whether it has changed
+SPACE = f'''(() => {{ const c = {PLAYER}.shadowRoot.querySelector("figure.space canvas"), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data; let n = 0;
+  for (let i = 0; i < d.length; i += 28) n = (n*31 + d[i] + 7*d[i + 1] + d[i + 3]) >>> 0; return n; }})()'''
+
+
+@pytest.fixture(scope='module')
+def page():
+    if chromium() is None:
+        warnings.warn('THE PLAYERS WERE NOT TRIED IN A BROWSER: no Chromium here (apt-get install chromium)')
+        pytest.skip('NO CHROMIUM: apt-get install chromium')
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with browser() as page: page.size(1100, 700); yield page
+
+
+def numbered(path):
+    "A video of N frames that bear their number as bars across the top, and a trot's keypoints in its lower part."
+    motion = generate('trot', n_frames=N, fps=FPS, seed=1)
+    xyz = motion.positions() - motion.positions().mean(1, keepdims=True)*[1, 1, 0]
+    xy = np.stack([160 + 62*xyz[..., 1], 172 - 62*xyz[..., 2]], -1)
+    edges = np.linspace(0, SIZE[0], BITS + 1).round().astype(int)
+    with VideoWriter(path, FPS, SIZE) as writer:
+        for i in range(N):
+            image = np.full((SIZE[1], SIZE[0], 3), 70, np.uint8)
+            for b in range(BITS): image[:24, edges[b]:edges[b + 1]] = 235 if i >> b & 1 else 20
+            writer.write(image)
+    pose2d = PoseSequence.from_arrays(xy, np.ones(xy.shape[:2]), fps=FPS, image_size=SIZE, source=path.name)
+    return pose2d, PoseSequence.from_arrays(motion.positions(), fps=FPS, frame='world', contact=motion.contacts, source=path.name)
+
+
+@pytest.fixture(scope='module')
+def clip(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('player')
+    pose2d, pose3d = numbered(folder / 'clip.mp4')
+    pose2d.save(folder / 'pose2d.nc'); pose3d.save(folder / 'pose3d.nc')
+    return folder, pose2d, pose3d
+
+
+def centre(page, selector):
+    "(x, y, width, height) of an element inside the player: its middle and its size."
+    return page.run(f'(() => {{ const r = {PLAYER}.shadowRoot.querySelector("{selector}").getBoundingClientRect(); return [r.x + r.width/2, r.y + r.height/2, r.width, r.height]; }})()')
+
+
+def frame(page): return page.run(f'+{PLAYER}.dataset.frame')
+
+def stands_at(page, i): page.wait(f'+{PLAYER}.dataset.frame === {i}', timeout=10)
+
+
+def drive(page, film, space):
+    "All that a person does with a player, through the mouse and the keyboard."
+    page.wait(f'{PLAYER} && {PLAYER}.player && {PLAYER}.dataset.frame === "0"', timeout=60)
+    page.run(f'{PLAYER}.scrollIntoView({{block: "start"}})')
+    # scrubbing shows the frame that was asked for: a click on the timeline, and frames asked for by number
+    x, y, w, h = centre(page, '.strip canvas')
+    for share in (.3, .77, .5):
+        page.mouse((x - w/2 + share*w, y + h/2 - 25))
+        page.wait(f'Math.abs({PLAYER}.dataset.frame - {share*(N - 1)}) < 12', timeout=10)
+        if film: assert page.run(NUMBER) == frame(page)
+    for i in (0, 299, 17, 150, 255, 256, 1):
+        page.run(f'{PLAYER}.player.seek({i})'); stands_at(page, i)
+        if film: assert page.run(NUMBER) == i, f'frame {i} was asked for and another picture came'
+    # keys step, and come back
+    for key, then in (('ArrowRight', 2), ('ArrowRight', 3), ('ArrowLeft', 2), ('Home', 0), ('ArrowLeft', 299), ('ArrowRight', 0), ('End', 299), ('Home', 0)):
+        page.key(key); stands_at(page, then)
+        if film: assert page.run(NUMBER) == then
+    # play moves frames, at the clip's own rate
+    page.key(' ')
+    page.wait(f'{PLAYER}.dataset.playing === "true" && {PLAYER}.dataset.frame > 3', timeout=10)
+    rate = page.run(f'new Promise(done => {{ const s = {PLAYER}.player.state, a = s.shown, t = performance.now(); setTimeout(() => done((s.shown - a)/(performance.now() - t)*1000), 3000); }})')
+    if film: assert page.run(f'{NUMBER} === +{PLAYER}.dataset.frame'), 'while playing, the number beside is not that of the picture'
+    # the 3D view is turned by the mouse while it plays
+    if space:
+        x, y, w, h = centre(page, 'figure.space canvas')
+        azimuth, before = page.run(f'{PLAYER}.player.eyes.world.azimuth'), frame(page)
+        page.mouse((x - 80, y), (x + 80, y + 20))
+        assert abs(page.run(f'{PLAYER}.player.eyes.world.azimuth') - azimuth) > .8
+        assert page.run(f'{PLAYER}.dataset.playing') == 'true'
+        page.wait(f'{PLAYER}.dataset.frame != {before}', timeout=5)
+    page.key(' ')
+    page.wait(f'{PLAYER}.dataset.playing === "false"', timeout=5)
+    # when it stands, turning alone changes the picture and not the frame
+    if space:
+        still, picture = frame(page), page.run(SPACE)
+        page.mouse((x, y), (x - 60, y)); time.sleep(.2)
+        assert frame(page) == still and page.run(SPACE) != picture
+    # speed: half of it takes twice as long; without the loop it ends at the last frame
+    page.run(f'{PLAYER}.player.speed(.5); {PLAYER}.player.seek(0)'); stands_at(page, 0)
+    page.key(' '); time.sleep(1.2); page.key(' ')
+    assert 9 < page.run(f'{PLAYER}.player.state.asked') < 27
+    page.run(f'{PLAYER}.player.speed(2); {PLAYER}.player.seek({N - 15})'); page.key('l'); page.key(' ')
+    stands_at(page, N - 1); page.wait(f'{PLAYER}.dataset.playing === "false"', timeout=5)
+    page.key('l'); page.run(f'{PLAYER}.player.speed(1)')
+    assert page.errors == [] and page.failed == []
+    return rate
+
+
+FORMS = {'overlay': (True, False), 'space': (False, True), 'both': (True, True)}   # name: (has a film, has a 3D view)
+
+def make(form, clip):
+    folder, pose2d, pose3d = clip
+    return {'overlay': lambda: OverlayPlayer(folder / 'clip.mp4', pose2d, width=320), 'space': lambda: PosePlayer(pose3d),
+            'both': lambda: SideBySide(OverlayPlayer(folder / 'clip.mp4', pose2d, width=320), PosePlayer(pose3d))}[form]()
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_offline_file(form, clip, page):
+    path = make(form, clip).to_html(clip[0] / f'{form}.html', title='A trot')
+    assert path.stat().st_size < 3e6
+    page.offline()
+    try:
+        page.open(path.as_uri())
+        rate = drive(page, *FORMS[form])
+        page.screenshot(SHOTS / f'file_{form}.png')
+        assert [u for u in page.requests if not u.startswith(('file:', 'data:', 'blob:'))] == []
+    finally: page.offline(False)
+    print(f'{form}: {rate:.1f} frames a second')
+    assert rate >= 25
+
+
+def test_phone_dark_and_light(clip, page):
+    path = make('both', clip).to_html(clip[0] / 'phone.html')
+    page.size(390, 844)
+    paper = {}
+    for scheme in ('light', 'dark'):
+        page.scheme(scheme); page.open(path.as_uri()); page.wait(f'{PLAYER}.dataset.frame === "0"')
+        assert page.run('document.documentElement.scrollWidth') <= 390
+        paper[scheme] = page.run(f'getComputedStyle({PLAYER}.shadowRoot.querySelector("figure")).backgroundColor')
+        page.screenshot(SHOTS / f'phone_{scheme}.png')
+    page.scheme('light'); page.size(1100, 700)
+    assert paper['light'] == 'rgb(255, 255, 255)' and paper['dark'] != paper['light']
+
+
+def test_what_is_missing_or_unsure(clip, page):
+    "Gaps, no confidence, known uncertainty, other lengths: the player plays on."
+    xyz = clip[2].xyz().copy()
+    xyz[10:20] = np.nan; xyz[:, 5] = np.nan
+    pose = PoseSequence.from_arrays(xyz, fps=FPS, frame='world')
+    path = SideBySide(PosePlayer(pose, title='gaps', trail=10), PosePlayer(clip[2], title='<i>unsure', sigma=np.full((N, 68), .03))).to_html(clip[0] / 'gaps.html')
+    page.open(path.as_uri())
+    for i in (0, 9, 15, 25): page.run(f'{PLAYER}.player.seek({i})'); stands_at(page, i)
+    page.screenshot(SHOTS / 'unsure.png')
+    assert page.run(f'{PLAYER}.shadowRoot.querySelector("figcaption + .label + .presets") !== null')
+    assert '<i>unsure' in page.run(f'{PLAYER}.shadowRoot.textContent')
+    # halos make a difference, and can be switched off
+    canvas = SPACE.replace('figure.space canvas', 'figure.space:nth-child(2) canvas')
+    with_halos = page.run(canvas)
+    page.run(f'{PLAYER}.shadowRoot.querySelector("[data-toggle=halos]").click()'); time.sleep(.2)
+    assert page.run(canvas) != with_halos and page.errors == []
+
+
+# --- JupyterLab
+
+CELLS = ['from kinequimation.player import *\nfrom kinequimation.pose import PoseSequence\np2, p3 = (PoseSequence.load(f"pose{d}d.nc") for d in (2, 3))',
+         'w = {make}.show("A trot")\nw']
+MAKE = {'overlay': 'OverlayPlayer("clip.mp4", p2, width=320)', 'space': 'PosePlayer(p3)'}
+
+
+def notebook(path, form):
+    cells = [dict(cell_type='code', id=f'c{i}', execution_count=None, metadata={}, outputs=[], source=s.replace('{make}', MAKE[form])) for i, s in enumerate(CELLS)]
+    kernel = dict(kernelspec=dict(name='python3', display_name='Python 3', language='python'), language_info=dict(name='python'))
+    path.write_text(json.dumps(dict(cells=cells, metadata=kernel, nbformat=4, nbformat_minor=5)))
+
+
+@contextmanager
+def jupyterlab(folder):
+    "The address of a JupyterLab on the loopback interface, with `folder` as its root and nothing of the user's settings."
+    with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
+    own = {name: str(folder / '.jupyter' / name.lower()) for name in ('JUPYTER_CONFIG_DIR', 'JUPYTER_RUNTIME_DIR', 'JUPYTERLAB_SETTINGS_DIR', 'JUPYTERLAB_WORKSPACES_DIR', 'IPYTHONDIR')}
+    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0', f'--ServerApp.root_dir={folder}', '--IdentityProvider.token=',
+               '--ServerApp.password=', '--LabApp.expose_app_in_browser=True', '--LabApp.news_url=', '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate']
+    with open(folder / 'lab.log', 'w') as log:
+        process = subprocess.Popen(command, cwd=folder, env=dict(os.environ, PYTHONPATH=str(ROOT), **own), stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + 60
+        while True:
+            try: socket.create_connection(('127.0.0.1', port), timeout=1).close(); break
+            except OSError:
+                if time.monotonic() > end or process.poll() is not None: raise TimeoutError('JupyterLab did not start: ' + (folder / 'lab.log').read_text()[-1500:])
+                time.sleep(.1)
+        yield f'http://127.0.0.1:{port}'
+    finally:
+        process.terminate()
+        try: process.wait(20)
+        except subprocess.TimeoutExpired: process.kill(); process.wait()
+
+
+@pytest.fixture(scope='module')
+def lab(clip):
+    missing = [n for n in ('jupyterlab', 'anywidget') if importlib.util.find_spec(n) is None]
+    if missing:
+        warnings.warn(f'THE PLAYERS WERE NOT TRIED IN JUPYTERLAB: no {missing} here')
+        pytest.skip(f'NO {missing}: make install')
+    for form in MAKE: notebook(clip[0] / f'{form}.ipynb', form)
+    with jupyterlab(clip[0]) as address: yield address, clip[0]
+
+
+@pytest.mark.parametrize('form', MAKE)
+def test_jupyterlab(form, lab, page):
+    lab, folder = lab
+    page.open(f'{lab}/lab/tree/{form}.ipynb?reset')
+    page.wait('window.jupyterapp && jupyterapp.shell.currentWidget && jupyterapp.shell.currentWidget.context && jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === "idle"', timeout=60)
+    page.run('jupyterapp.commands.execute("application:toggle-left-area")')
+    page.run('jupyterapp.commands.execute("notebook:run-all-cells")')
+    page.wait(f'{PLAYER} && {PLAYER}.player', timeout=60)
+    page.events[:] = [e for e in page.events if e.get('method') == 'Network.requestWillBeSent']   # what JupyterLab itself complains of while it starts is not ours
+    active = 'jupyterapp.shell.currentWidget.content.activeCellIndex'
+    before = page.run(active)
+    rate = drive(page, *FORMS[form])
+    assert page.run(active) == before, 'the arrows moved through the notebook'
+    page.screenshot(SHOTS / f'lab_{form}.png')
+    assert [u for u in page.requests if not u.startswith((lab, 'data:', 'blob:', lab.replace('http', 'ws')))] == []
+    print(f'{form} in JupyterLab: {rate:.1f} frames a second')
+    assert rate >= 25
+    # Python knows where it stands: the widget's frame is that of the browser
+    page.run(f'{PLAYER}.player.seek(42)')
+    code, told = 'import pathlib; pathlib.Path("frame.txt").write_text(str(w.frame))', None
+    for _ in range(40):
+        page.run(f'jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({{code: {json.dumps(code)}}}).done.then(() => 1)')
+        told = (folder / 'frame.txt').read_text()
+        if told == '42': break
+        time.sleep(.1)
+    assert told == '42'
