@@ -418,7 +418,7 @@ def photo_samples(
     labelled,      # `Labelled`
     answers,       # [(found (68, 2) px, scores (68,))] of the detector that training begins from
     weights,       # (L, 68) the fitted map
-    direct=1.,     # what a labelled landmark counts
+    direct=2.,     # what a labelled landmark counts
 ) -> list:         # of `Sample`
     "Labelled pictures as samples: 68 keypoints by `spread_labels`, then the landmarks as they were clicked."
     samples = []
@@ -501,7 +501,7 @@ class Plan:
     epochs: float|None = None     # passes over the photographs, or
     minutes: float|None = None    # minutes
     batch_size: int = 24
-    renders: float = .3           # their share of a batch
+    renders: float = .25          # their share of a batch
     rate: float = 1e-3            # AdamW's, of neck and head; the backbone gets .3 of it
     average: float = .995         # of the weights, a step
     seed: int = 0
