@@ -132,6 +132,11 @@ def _upright(xyz, frame):
     "Positions with Z up: as they are in frame `world`, turned from OpenCV's axes (x right, y down, z away) otherwise."
     return xyz if frame == 'world' else np.stack([xyz[..., 0], xyz[..., 2], -xyz[..., 1]], -1)
 
+def _middle(xyz):
+    "(T, 1, 3) the level middle of what is known of each frame, 0 where nothing is."
+    known = np.isfinite(xyz).all(-1, keepdims=True)
+    return np.sum(xyz, axis=1, keepdims=True, where=known)/np.maximum(known.sum(1, keepdims=True), 1)*[1, 1, 0]
+
 
 class PosePlayer(Player):
     "A 3D pose to turn around. `frame(i)` is a plotly figure, `still(i)` a picture, `show()` a widget, `to_html(path)` a file that plays without a network."
@@ -148,7 +153,7 @@ class PosePlayer(Player):
         self.sigma = _sigma(pose3d, sigma)
         self.upright = xyz = _upright(pose3d.xyz().astype(float), pose3d.frame)
         if not np.isfinite(xyz).any(): raise InputError('Expected a pose with some keypoints in it, but all of them are missing.')
-        self.xyz = (xyz - np.nanmean(xyz, axis=1, keepdims=True)*[1, 1, 0] if follow else xyz).round(3)
+        self.xyz = (xyz - _middle(xyz) if follow else xyz).round(3)
         self._chains = [(side, [c for c in _chains(pose3d.skeleton) if _side(pose3d.skeleton.names[c[-1]]) == side]) for side in ('left', 'right', 'middle')]
         self._box = np.nanmin(self.xyz, axis=(0, 1)) - .1, np.nanmax(self.xyz, axis=(0, 1)) + .1
 
