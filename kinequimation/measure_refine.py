@@ -158,7 +158,7 @@ def evaluate_refine(
     detector=None,     # not used
     threads=None,
     progress=None,     # called with (done, total)
-    n=3,               # clips of each gait and camera
+    n=1,               # clips of each gait and camera
     levels=(0., .01),  # of the detector's errors
     gaits=GAITS, modes=MODES, seconds=4.,
 ) -> list:             # rows
