@@ -65,7 +65,7 @@ def clip(tmp_path_factory):
 
 def centre(page, selector):
     "(x, y, width, height) of an element inside the player: its middle and its size."
-    return page.run(f'(() => {{ const r = {PLAYER}.shadowRoot.querySelector("{selector}").getBoundingClientRect(); return [r.x + r.width/2, r.y + r.height/2, r.width, r.height]; }})()')
+    return page.run(f'(() => {{ const e = {PLAYER}.shadowRoot.querySelector("{selector}"); e.scrollIntoView({{block: "center"}}); const r = e.getBoundingClientRect(); return [r.x + r.width/2, r.y + r.height/2, r.width, r.height]; }})()')
 
 
 def frame(page): return page.run(f'+{PLAYER}.dataset.frame')
@@ -76,10 +76,9 @@ def stands_at(page, i): page.wait(f'+{PLAYER}.dataset.frame === {i}', timeout=10
 def drive(page, film, space):
     "All that a person does with a player, through the mouse and the keyboard."
     page.wait(f'{PLAYER} && {PLAYER}.player && {PLAYER}.dataset.frame === "0"', timeout=60)
-    page.run(f'{PLAYER}.scrollIntoView({{block: "start"}})')
     # scrubbing shows the frame that was asked for: a click on the timeline, and frames asked for by number
-    x, y, w, h = centre(page, '.strip canvas')
     for share in (.3, .77, .5):
+        x, y, w, h = centre(page, '.strip canvas')   # anew each time: JupyterLab scrolls to the cell that was clicked
         page.mouse((x - w/2 + share*w, y + h/2 - 25))
         page.wait(f'Math.abs({PLAYER}.dataset.frame - {share*(N - 1)}) < 12', timeout=10)
         if film: assert page.run(NUMBER) == frame(page)
@@ -100,6 +99,7 @@ def drive(page, film, space):
         x, y, w, h = centre(page, 'figure.space canvas')
         azimuth, before = page.run(f'{PLAYER}.player.eyes.world.azimuth'), frame(page)
         page.mouse((x - 80, y), (x + 80, y + 20))
+        x, y, w, h = centre(page, 'figure.space canvas')
         assert abs(page.run(f'{PLAYER}.player.eyes.world.azimuth') - azimuth) > .8
         assert page.run(f'{PLAYER}.dataset.playing') == 'true'
         page.wait(f'{PLAYER}.dataset.frame != {before}', timeout=5)
@@ -181,6 +181,8 @@ CELLS = ['from kinequimation.player import *\nfrom kinequimation.pose import Pos
          'w = {make}.show("A trot")\nw']
 MAKE = {'overlay': 'OverlayPlayer("clip.mp4", p2, width=320)', 'space': 'PosePlayer(p3)'}
 
+NOTEBOOK = '[...jupyterapp.shell.widgets("main")].find(w => w.context && w.content.widgets)'
+
 
 def notebook(path, form):
     cells = [dict(cell_type='code', id=f'c{i}', execution_count=None, metadata={}, outputs=[], source=s.replace('{make}', MAKE[form])) for i, s in enumerate(CELLS)]
@@ -223,14 +225,19 @@ def lab(clip):
 
 @pytest.mark.parametrize('form', MAKE)
 def test_jupyterlab(form, lab, page):
-    lab, folder = lab
+    with browser() as own: play_in_lab(form, *lab, own)   # a browser of its own: JupyterLab asks before it lets a changed notebook go
+
+
+def play_in_lab(form, lab, folder, page):
+    page.size(1100, 1000)
     page.open(f'{lab}/lab/tree/{form}.ipynb?reset')
-    page.wait('window.jupyterapp && jupyterapp.shell.currentWidget && jupyterapp.shell.currentWidget.context && jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === "idle"', timeout=60)
+    page.wait(f'window.jupyterapp && {NOTEBOOK} && {NOTEBOOK}.sessionContext.session?.kernel?.status === "idle"', timeout=60)
+    page.run(f'jupyterapp.shell.activateById({NOTEBOOK}.id)')
     page.run('jupyterapp.commands.execute("application:toggle-left-area")')
     page.run('jupyterapp.commands.execute("notebook:run-all-cells")')
     page.wait(f'{PLAYER} && {PLAYER}.player', timeout=60)
     page.events[:] = [e for e in page.events if e.get('method') == 'Network.requestWillBeSent']   # what JupyterLab itself complains of while it starts is not ours
-    active = 'jupyterapp.shell.currentWidget.content.activeCellIndex'
+    active = NOTEBOOK + '.content.activeCellIndex'
     before = page.run(active)
     rate = drive(page, *FORMS[form])
     assert page.run(active) == before, 'the arrows moved through the notebook'
@@ -242,7 +249,7 @@ def test_jupyterlab(form, lab, page):
     page.run(f'{PLAYER}.player.seek(42)')
     code, told = 'import pathlib; pathlib.Path("frame.txt").write_text(str(w.frame))', None
     for _ in range(40):
-        page.run(f'jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({{code: {json.dumps(code)}}}).done.then(() => 1)')
+        page.run(f'{NOTEBOOK}.sessionContext.session.kernel.requestExecute({{code: {json.dumps(code)}}}).done.then(() => 1)')
         told = (folder / 'frame.txt').read_text()
         if told == '42': break
         time.sleep(.1)
