@@ -56,7 +56,8 @@ class Animal:
     def __init__(self, renderer, number):
         self.renderer, self.number, self.tack = renderer, number, None
         self.made = horses.mesh_object(renderer.horse, renderer.horse["vertices"], np.ones((len(renderer.horse["vertices"]), 3)))
-        self.made.shadow_terminator_geometry_offset = .2  # else the low sun draws the triangles on a pale coat
+        settings = self.made if hasattr(self.made, "shadow_terminator_geometry_offset") else self.made.cycles  # there in Blender 4.2
+        settings.shadow_terminator_geometry_offset = .2  # else the low sun draws the triangles on a pale coat
         self.made.data.materials.append(stages.material("coat", rough=.6, attribute="coat"))
         self.made.pass_index = number
 
@@ -200,7 +201,7 @@ class Renderer:
         self.any_core()
         layer = {name.split(".", 1)[1]: pixels for name, pixels in exr.read(path).items()}
         light = np.stack([layer[f"Combined.{c}"] for c in "RGB"], -1)
-        return light * np.float32(2 ** self.scene.view_settings.exposure), layer["Object Index.X"].astype(int)
+        return light * np.float32(2 ** self.scene.view_settings.exposure), layer["Object Index.X" if "Object Index.X" in layer else "IndexOB.X"].astype(int)  # the second in Blender 4
 
     def any_core(self):
         """After the first picture: back to all cores, one at a time, as the system likes. Each thread has a mask of its own."""
