@@ -211,17 +211,16 @@ def test_other_peoples_landmarks_are_enough_for_an_answer(lifter):
 
 
 def test_what_it_says_of_its_errors(lifter):
-    "About two of three coordinates are within one standard deviation, and what is hidden is told to be less sure."
-    within, seen, hidden = [], [], []
+    "About two of three coordinates are within one standard deviation, and what trembles is told to be less sure."
+    within, quiet, trembling = [], [], []
     for seed, gait in enumerate(['walk', 'trot', 'canter_left', 'gallop_right']*2):
         pose2d, xyz = filmed(gait, n=16, seed=seed, azimuth=.9*seed)
         pose = lifter(pose2d)
         within.append((np.abs(pose.xyz() - (xyz - xyz[:, :1])) < pose.position_std())[:, 1:].mean())
-        legs = np.array([n.startswith(('f_', 'forefoot')) and '.L' in n for n in HORSE68.names])
-        xy = pose2d.xyz().copy(); xy[:, legs] = np.nan
-        seen.append(pose.position_std()[:, legs].mean()); hidden.append(lifter(pose2d.replace(position=xy)).position_std()[:, legs].mean())
+        noisy = pose2d.replace(position=pose2d.xyz() + np.random.default_rng(seed).normal(0, 6, pose2d.xyz().shape))
+        quiet.append(pose.position_std().mean()); trembling.append(lifter(noisy).position_std().mean())
     assert .5 < np.mean(within) < .86, within
-    assert np.mean(hidden) > 1.2*np.mean(seen)
+    assert np.mean(trembling) > 1.2*np.mean(quiet)
 
 
 def test_the_level_of_confidence_says_nothing(lifter):
@@ -234,10 +233,10 @@ def test_the_level_of_confidence_says_nothing(lifter):
 
 
 def test_proportions_are_one_a_clip(lifter):
-    pony, tall = (lifter(filmed('trot', seed=4, kind=k)[0]).ds.bone_length for k in ('shetland', 'thoroughbred'))
-    assert pony.dims == ('keypoint', 'individual')
-    legs = [f'{n}.{x}' for n in ('forefoot', 'forearm', 'hind_foot') for x in 'LR']
-    assert float(pony.sel(keypoint=legs).mean()) < float(tall.sel(keypoint=legs).mean())   # of horses made equally high, the Shetland's legs are shorter
+    foal, shetland = (lifter(filmed('trot', seed=4, kind=k)[0]).ds.bone_length for k in ('foal', 'shetland'))
+    assert foal.dims == ('keypoint', 'individual')
+    back = [f'spine.00{i}' for i in range(2, 7)]
+    assert float(foal.sel(keypoint=back).sum()) < .95*float(shetland.sel(keypoint=back).sum())   # made equally high, the foal is all legs
 
 
 def test_the_causal_lifter_does_not_know_the_future(causal):
