@@ -58,8 +58,30 @@ def test_every_page_opens(site, page):
             elsewhere = [u for u in page.requests if not u.startswith((address, 'data:', 'blob:'))]
             if page.errors or page.failed or elsewhere: said[name] = dict(errors=page.errors, failed=page.failed, elsewhere=elsewhere)
             text = page.run('document.querySelector("main").innerText')
-            assert len(text) > 200 or html.name == '404.html', f'{name} is as good as empty: {text!r}'
+            assert len(text) > 200 or html.name == '404.html' or 'kinequimation-player' in html.read_text(encoding='utf-8'), f'{name} is as good as empty: {text!r}'
     assert said == {}
+
+
+@needs_smalldocs
+def test_pages_are_small(site):
+    large = {p.relative_to(site).as_posix(): p.stat().st_size for p in site.rglob('*.html') if p.stat().st_size >= 3e6}
+    assert large == {}
+
+
+PAPER = 'getComputedStyle(document.body).backgroundColor'
+
+@needs_smalldocs
+def test_pages_fit_a_phone_dark_and_light(site, page):
+    wide, paper = {}, {}
+    try:
+        page.size(390, 844)
+        for html in sorted(site.rglob('*.html')):
+            page.open(html.as_uri(), settle=.05)
+            if (width := page.run('document.documentElement.scrollWidth')) > 390: wide[html.relative_to(site).as_posix()] = width
+        for scheme in ('dark', 'light'): page.scheme(scheme); page.open((site / 'index.html').as_uri()); paper[scheme] = page.run(PAPER)
+    finally: page.scheme('light'); page.size(1100, 700)
+    assert wide == {}, 'wider than a telephone'
+    assert paper['dark'] != paper['light']
 
 
 @needs_smalldocs
