@@ -439,7 +439,7 @@ def refine(
 
 # %% ../nbs/40_refine.ipynb #40-046
 def _camera(pose3d, pose2d, camera):
-    "What is known of the camera: how it turned (T, 3, 3) or None, its zoom (T,), and `camera`, which is 'static' if the background never moved. Raises `InputError`."
+    "What is known of the camera: how it turned (T, 3, 3) or None, its zoom (T,), and `camera`. Raises `InputError`."
     if camera not in CAMERAS: raise InputError(f"Expected camera to be {', '.join(map(repr, CAMERAS[:-1]))} or {CAMERAS[-1]!r}, but got {camera!r}.")
     pose, nothing = next((p for p in (pose2d, pose3d) if p is not None and camera_of(p) is not None), None), (None, np.ones(pose3d.n_frames), camera)
     if camera == 'pan' and pose is None: raise InputError("Expected 2D poses that say how the camera turned, but these don't. Let `detect` see the video again, or say that the camera follows ('follow').")
@@ -447,7 +447,7 @@ def _camera(pose3d, pose2d, camera):
     R, zoom = camera_of(pose, pose3d.focal_px)
     if len(R) != pose3d.n_frames: raise InputError(f'Expected the motion of the camera over {pose3d.n_frames} frames, but got {len(R)}.')
     moves = np.degrees(Rotation.from_matrix(R).magnitude()).max() > .25 or np.ptp(np.log(zoom)) > .01
-    return (R, zoom, camera) if moves or camera != 'auto' else (*nothing[:2], 'static')
+    return (R, zoom, camera) if moves or camera != 'auto' else nothing   # a far background stands still for a camera that goes along, too: the hooves decide
 
 def _written(pose3d, bones, st, seen, contacts, withers_height_m, log):
     "The fit as a sequence: the horse as high as it was said to be, beginning at the origin."
