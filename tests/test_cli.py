@@ -68,7 +68,7 @@ def test_stages_one_by_one_give_what_animate_gives(quickly, short_clip, tmp_path
         assert done.returncode == 0, done.stderr
         return done
     done = step('detect', short_clip, '-o', 'pose2d.nc')
-    assert done.stdout == 'pose2d.nc\n' and re.fullmatch(r'Finding the horse: [\d.]+ s\n', done.stderr), done
+    assert done.stdout == 'pose2d.nc\n' and re.fullmatch(r'Finding the horse: [\d.]+ s\nFollowing the background: [\d.]+ s\n', done.stderr), done
     assert step('overlay', short_clip, 'pose2d.nc', '-o', 'overlay.mp4', '-q').stderr == ''
     step('lift', 'pose2d.nc', '-o', 'pose3d.nc')
     step('refine', 'pose3d.nc', '-o', 'world3d.nc', '--pose2d', 'pose2d.nc')
