@@ -62,7 +62,7 @@ def test_all_eight_files_and_no_other(result):
     done, out, tmp = result
     assert sorted(p.name for p in out.iterdir()) == FILES
     assert sorted(done.stdout.split()) == sorted(str(out/f) for f in FILES)
-    assert done.stderr.count('\n') == 7 and 'Building the scene in Blender' in done.stderr, done.stderr   # six stages and a hint
+    assert done.stderr.count('\n') == 8 and 'Building the scene in Blender' in done.stderr, done.stderr   # seven stages and a hint
 
 
 def test_the_measurements(result, short_clip):
