@@ -652,12 +652,13 @@ def calibration(
         sets.append([np.concatenate(a) for a in zip(*rows)])
     factor, unrest = np.ones((N_KEYPOINTS, 3)), np.zeros((N_KEYPOINTS, 3))
     rest = lambda e, known: np.sqrt(np.maximum(e**2 - known**2, 0))
+    both = lambda a: (a + a[HORSE68.flip_indices])/2   # a horse is as sure on its left as on its right
     for _ in range(6):   # each for itself while the other stays
         e, s, q = sets[0]
         factor = np.quantile(rest(e, unrest*q[:, None, None])/np.maximum(s, 1e-9), share, axis=0)
         e, s, q = sets[1]
         unrest = np.quantile(rest(e, factor*s)/np.maximum(q, 1e-4)[:, None, None], share, axis=0)
-    return dict(calibration=np.maximum(factor, 1e-3), unrest=unrest)
+    return dict(calibration=both(np.maximum(factor, 1e-3)), unrest=both(unrest))
 
 def calibrated(
     path,             # an exported lifter
