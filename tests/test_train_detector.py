@@ -189,7 +189,7 @@ def test_a_horse_is_cut_out_along_its_mask():
     runs = np.diff(np.concatenate([[0], np.flatnonzero(np.diff(mask.ravel('F').astype(int))) + 1, [mask.size]]))
     results = dict(img=image.copy(), is_horse=True, raw_ann_info=dict(segmentation=dict(size=[60, 80], counts=runs.tolist())))
     pasted = HorsePaste(1.)(results)['img']
-    assert (pasted[26:44, 36:54] == 200).all() and (pasted[:14] != 200).mean() > .9
+    assert (np.abs(pasted[26:44, 36:54].astype(int) - 200) <= 1).all() and (pasted[:14] != 200).mean() > .9
     same = HorsePaste(1.)(dict(img=image.copy(), is_horse=True, raw_ann_info={}))['img']
     assert (same == image).all()
     with pytest.raises(InputError, match='Expected pictures in'): HorsePaste(1., backgrounds='tests')
