@@ -37,7 +37,7 @@ class Stage:
         self.things, self.boards = (self.add(solids.mesh_object(name)) for name in ("Things", "Boards"))
         self.things.data.materials.append(textured("things", self.images["fine"], .5, .5))
         self.boards.data.materials.append(textured("boards", self.images["plaster"], .5, 1.))
-        self.moving, self.retired = None, None
+        self.moving, self.retired, self.filmed = None, [], False
         tune(self.scene)
 
     def add(self, made):
@@ -118,9 +118,12 @@ class Stage:
         below = np.clip((len(pixels) * .46 - np.arange(len(pixels))) / 6, 0, 1)[:, None, None]
         pixels = ((1 - below) * pixels + below * self.earth * self.daylight(heaven, place) / strength).astype(np.float32)
         old, self.sky.image = self.sky.image, surfaces.image(f"sky {next(surfaces.COUNT)}", pixels)
-        if self.retired:
-            bpy.data.images.remove(self.retired)  # only now: Cycles has rendered without it
-        self.retired = old
+        if self.filmed:  # Cycles has rendered without them: else it would show them again, should the next image get their address
+            for image in self.retired:
+                bpy.data.images.remove(image)
+            self.retired, self.filmed = [], False
+        if old:
+            self.retired.append(old)
         self.background.inputs["Strength"].default_value = strength
         return heaven
 
@@ -141,6 +144,7 @@ class Stage:
 
     def film(self, camera, size, next_camera=None):
         """The camera of K, R, t (OpenCV) as Blender's; `next_camera`: where it is a frame later, for motion blur."""
+        self.filmed = True
         self.camera.data.lens = camera["K"][0, 0] * SENSOR_MM / size[0]
         self.scene.render.resolution_x, self.scene.render.resolution_y = size
         here = blender_matrix(camera)
