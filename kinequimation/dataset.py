@@ -572,11 +572,20 @@ def read_index(
     out,     # a set's folder
 ) -> list:   # of dicts
     "The records of a set; raises `InputError` where the index is missing or broken."
-    path = existing_file(Path(out)/'index.jsonl', "a set's index (index.jsonl)")
+    path = _index_file(out)
     try: return [json.loads(line) for line in path.read_text().splitlines()]
     except (json.JSONDecodeError, UnicodeDecodeError): raise InputError(f'Expected a line of JSON for each frame in {path}, but some are broken. Run `kinequimation dataset check` on the folder.') from None
 
 # %% ../nbs/11_dataset.ipynb #11-051
+def _index_file(out):
+    "Where the index of a set is; says so when rendering has not ended."
+    out = Path(out)
+    finished = len(list((out/'labels').glob('*.json')))
+    if finished and not (out/'index.jsonl').exists():
+        raise InputError(f'Expected a finished set, but {out} has {finished} pictures and no index yet: rendering still goes on, or it was stopped. Run `kinequimation render-dataset -o {out}` again with the same -n and --seed: it goes on from there, and writes the index at the end.')
+    return existing_file(out/'index.jsonl', "a set's index (index.jsonl)")
+
+
 def _values(records, key): return ', '.join(sorted({str(r[key]) for r in records}))
 
 
@@ -605,7 +614,7 @@ def _draw_label(image, horse, scale):
 
 def _side(k): return (60, 60, 230) if '.L' in HORSE68.names[k] else (230, 120, 40) if '.R' in HORSE68.names[k] else (60, 200, 60)
 
-# %% ../nbs/11_dataset.ipynb #11-053
+# %% ../nbs/11_dataset.ipynb #11-054
 def summary(
     out,   # a set's folder
 ) -> str:  # a line or two
@@ -616,7 +625,7 @@ def summary(
     return (f'{len(records)} pictures ({split["train"]} train, {split["val"]} val; {sum(r["horse"] is None for r in records)} without a horse), {n("horse")} horses, {n("clip")} clips '
             f'({len({r["clip"] for r in records if r["kind"] == "film"})} films), {n("camera")} cameras, {n("gait")} gaits and actions')
 
-# %% ../nbs/11_dataset.ipynb #11-056
+# %% ../nbs/11_dataset.ipynb #11-057
 def check(
     out,            # a set's folder
     tolerance=.1,   # px, between stored and projected keypoints
@@ -625,7 +634,7 @@ def check(
 ) -> list:          # of sentences, one a fault; empty = sound
     "Finds broken, missing, doubled and orphaned records, labels that contradict themselves, and horses on both sides of the split. Raises `InputError` where there is no set."
     out = Path(out)
-    records, faults = _read_records(existing_file(out/'index.jsonl', "a set's index (index.jsonl)"))
+    records, faults = _read_records(_index_file(out))
     faults += _doubled(records) + _both_sides(records) + _against_plan(out, records) + _orphans(out, records)
     stems = list(dict.fromkeys(r['frame'] for r in records))
     of = {r['frame']: r for r in records}
@@ -639,7 +648,7 @@ def check(
     faults += [f'{same[0]}: the same picture as {", ".join(same[1:4])}' for same in prints.values() if len(same) > 1]
     return faults + _check_coco(out, records)
 
-# %% ../nbs/11_dataset.ipynb #11-057
+# %% ../nbs/11_dataset.ipynb #11-058
 def _map(f, tasks, workers):
     "In order; in processes of their own where that pays."
     if workers <= 1 or len(tasks) < 4: return map(f, tasks)
@@ -651,7 +660,7 @@ def _shared(f, tasks, workers):
         try: yield from pool.map(f, tasks)
         except BaseException: pool.shutdown(cancel_futures=True); raise
 
-# %% ../nbs/11_dataset.ipynb #11-058
+# %% ../nbs/11_dataset.ipynb #11-059
 def _read_records(path):
     "The records that can be read, and what is wrong with the others."
     records, faults = [], []
@@ -685,7 +694,7 @@ def _against_shape(value, shape, name):
 
 _MISSING = object()
 
-# %% ../nbs/11_dataset.ipynb #11-060
+# %% ../nbs/11_dataset.ipynb #11-061
 def _doubled(records): return [f'{s}: {n} times in the index' for s, n in Counter(r['frame'] for r in records).items() if n > 1]
 
 
@@ -723,7 +732,7 @@ def _orphans(out, records):
             if not (entry.endswith(suffix) and entry[:-len(suffix)] in known): faults.append(f'{folder}/{entry}: belongs to no record')
     return faults
 
-# %% ../nbs/11_dataset.ipynb #11-061
+# %% ../nbs/11_dataset.ipynb #11-062
 def _check_coco(out, records):
     "Whether the COCO files have the pictures of the index and the horses of the labels."
     faults = []
@@ -753,7 +762,7 @@ def _coco_against_labels(out, split, coco, known):
         if not same: faults.append(f'{known[i]}: annotations/{split}.json and the label differ')
     return faults
 
-# %% ../nbs/11_dataset.ipynb #11-063
+# %% ../nbs/11_dataset.ipynb #11-064
 def _check_chunk(task):
     "[(stem, faults, fingerprint of the picture)] of some records."
     out, records, tolerance = task
@@ -789,7 +798,7 @@ def jpeg_size(data: bytes):
         at += 2 + int.from_bytes(data[at + 2:at + 4], 'big')
     return None
 
-# %% ../nbs/11_dataset.ipynb #11-064
+# %% ../nbs/11_dataset.ipynb #11-065
 def check_label(
     label: dict,
     tolerance=.1,   # px, between stored and projected keypoints
@@ -812,7 +821,7 @@ def check_label(
     ids = [h.get('id') for h in label['horses'] if isinstance(h, dict)]
     return wrong + ([f'a horse is there twice: {ids}'] if len(set(ids)) < len(ids) else [])
 
-# %% ../nbs/11_dataset.ipynb #11-065
+# %% ../nbs/11_dataset.ipynb #11-066
 def _check_points(camera, h, tolerance):
     "2D against projected 3D; visibility; inside and outside."
     points, seen = h['keypoints'][:, :2], h['keypoints'][:, 2]
@@ -841,7 +850,7 @@ def _check_3d(camera, h):
     turn = np.abs(camera.R @ quat_to_matrix(h['rotation']) - quat_to_matrix(h['rotation_camera'])).max()
     return faults + ([f'rotation and rotation_camera differ by {np.degrees(turn):.2f} degrees'] if turn > 1e-3 else [])
 
-# %% ../nbs/11_dataset.ipynb #11-067
+# %% ../nbs/11_dataset.ipynb #11-068
 def _check_mask(horse, h, size, shutter):
     "The mask against its size, its area and its box, which is that of the middle of the time that the shutter is open."
     rle = horse['segmentation']
