@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['read_network', 'settle', 'Labelled', 'read_labels', 'fit_map', 'spread_labels', 'Sample', 'draw_window',
            'photo_samples', 'synthetic_samples', 'grow_head', 'batch_loss', 'make_batch', 'Plan', 'train',
-           'export_fine_tuned', 'landmark_answers', 'measure', 'leg_verdicts', 'score', 'first_answers', 'fold_of',
-           'cross_validate', 'fine_tune', 'fine_tuned_card']
+           'export_fine_tuned', 'landmark_answers', 'measure', 'leg_verdicts', 'score', 'calibration_of',
+           'first_answers', 'fold_of', 'cross_validate', 'fine_tune', 'fine_tuned_card']
 
 # %% ../nbs/22_fine_tune.ipynb #22-002
 import csv
@@ -27,12 +27,12 @@ import torch.nn.functional as F
 from torch import nn
 
 # %% ../nbs/22_fine_tune.ipynb #22-003
-from .detect import Detector, crop, crop_matrix, crop_window, decode
-from .files import InputError, assets_dir, atomic_path, existing_file
+from .detect import Detector, crop, crop_matrix, crop_window, decode, fit_calibration
+from .files import InputError, atomic_path, existing_file
 from .formats import match_landmarks, read_dlc_csv, read_dlc_h5
 from .skeleton import HORSE68, Landmarks, landmark_sets, landmarks
 from .train_detector import HorseLook, MODELS, draw_curves, facing_of, facing_target, init_default_scope, load_config, target_distribution, toy_picture
-from .weights import METADATA_KEY, open_weights
+from .weights import METADATA_KEY, fingerprint, learned_from, open_weights, weights_path
 
 # %% ../nbs/22_fine_tune.ipynb #22-008
 def _module_of(node):
@@ -62,11 +62,11 @@ def _build(size, n_out):
 
 # %% ../nbs/22_fine_tune.ipynb #22-009
 def read_network(
-    weights=None,  # a detector (.onnx); the shipped one if None
+    weights=None,  # a detector (.onnx), or what else `weights_path` knows
 ) -> tuple:        # (the network in torch, ready for inference; what the file says about itself)
     "A detector's network, to train on from. Raises `InputError` for a file that holds another network."
     import onnx
-    path = Path(weights or assets_dir()/'models'/'detector.onnx')
+    path = weights_path(weights, 'detector')
     session, meta = open_weights(path, 'detector', HORSE68, 1)
     graph = onnx.load(str(path)).graph
     held = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in graph.initializer}
@@ -628,7 +628,7 @@ def landmark_answers(
     detector,   # `Detector` of a fine-tuned file
     image_bgr,  # (h, w, 3) uint8
     bbox_xyxy,  # (4,) px
-) -> dict:      # straight (L, 2) and through the 68 (L, 2) px; scores (L,)
+) -> dict:      # 'straight' (L, 2), 'through the 68' (L, 2) px; 'scores' (L,) of the former, 'sure' (L,) of the latter, not calibrated
     "The landmarks that a fine-tuned detector has been taught, both ways."
     told = detector.meta.get('landmarks')
     if told is None: raise InputError('Expected a fine-tuned detector, but this one was taught no landmarks. Use `kinequimation fine-tune`.')
@@ -642,21 +642,23 @@ def landmark_answers(
     straight, mirrored = detector.session.run(['landmarks'], {detector.session.get_inputs()[0].name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
     points, scores = decode((straight + mirrored[flip][:, :, ::-1])/2, detector.stride)
     back = cv2.invertAffineTransform(M)
-    through = np.asarray(told['weights']) @ detector.windows(image_bgr, [crop_window(bbox_xyxy)])[0][0]
-    return {'straight': points @ back[:, :2].T + back[:, 2], 'through the 68': through, 'scores': scores}
+    keypoints, sure = detector.windows(image_bgr, [crop_window(bbox_xyxy)])[0]
+    W = np.asarray(told['weights'])
+    share = np.abs(W)/np.abs(W).sum(1, keepdims=True)
+    return {'straight': points @ back[:, :2].T + back[:, 2], 'through the 68': W @ keypoints, 'scores': scores, 'sure': share @ sure}
 
 # %% ../nbs/22_fine_tune.ipynb #22-049
 def measure(
     detector,   # `Detector`, fine-tuned
     labelled,   # `Labelled`: pictures that it has not seen
-) -> list:      # of dict(name, image, errors {way: (L,) shares of the box, NaN = not labelled}, legs {way: [...]})
+) -> list:      # of dict(name, image, errors {way: (L,) shares of the box, NaN = not labelled}, legs {way: [...]}, sure (L,))
     "How far off each landmark is."
     rows = []
     for r in labelled.records:
         found, true, seen = landmark_answers(detector, cv2.imread(str(r['path'])), r['box']), r['points'][:, :2], r['points'][:, 2] > 0
         longer = np.ptp(r['box'].reshape(2, 2), axis=0).max()
-        ways = [k for k in found if k != 'scores']
-        rows.append(dict(name=r['name'], image=r['image'], errors={k: np.where(seen, np.linalg.norm(found[k] - true, axis=1)/longer, np.nan) for k in ways},
+        ways = ('straight', 'through the 68')
+        rows.append(dict(name=r['name'], image=r['image'], sure=found['sure'], errors={k: np.where(seen, np.linalg.norm(found[k] - true, axis=1)/longer, np.nan) for k in ways},
                          legs={k: leg_verdicts(found[k], true, seen, longer, labelled.marks) for k in ways}))
     return rows
 
@@ -694,7 +696,16 @@ def _prepare(labelled, weights, synthetic, answers):
     return fitted, photo_samples(labelled, answers, fitted), synthetic_samples(synthetic, fitted), np.concatenate([HORSE68.flip_indices, 68 + labelled.marks.flip_indices])
 
 
-def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress):
+def calibration_of(
+    rows,     # of `cross_validate`
+) -> dict:    # for the weights' metadata; empty for too few points
+    "What a score is worth: the share of points within a twentieth of the box, on pictures that the networks had not seen."
+    off = np.concatenate([r['errors']['through the 68'] for r in rows]) if rows else np.zeros(0)
+    if np.isfinite(off).sum() < 300: return {}
+    return dict(calibration=fit_calibration(np.concatenate([r['sure'] for r in rows]), off))
+
+
+def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, more=None):
     "Trains on some pictures and writes `out/detector.onnx`."
     done, story = out/'detector.onnx', json.dumps([[r['name'], r['image']] for r in labelled.records]) + repr(plan) + str(synthetic)
     note = out/'plan.txt'
@@ -704,7 +715,8 @@ def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress):
     fitted, photos, renders, flip = _prepare(labelled, weights, synthetic, answers)
     with atomic_path(note) as part: part.write_text(story)
     model = train(grow_head(model, meta, labelled.marks, fitted), meta, photos, renders, flip, plan, out/'state.pt', progress)
-    return export_fine_tuned(model, meta, labelled.marks, fitted, done, trained)
+    pictures = sorted({*meta.get('pictures', ()), *(fingerprint(r['path']) for r in labelled.records)})
+    return export_fine_tuned(model, meta, labelled.marks, fitted, done, trained, pictures=pictures, **(more or {}))
 
 
 def first_answers(labelled, weights=None, threads=None) -> list:
@@ -741,8 +753,10 @@ def cross_validate(
     threads=None,
     progress=None,   # called with (stage, done, total)
 ) -> list:           # rows of `measure`, for every horse, by a network that has not seen its picture
-    "Trains once for each fold without its pictures, and measures on them."
+    "Trains once for each fold without its pictures, and measures on them. Raises `InputError` where the detector to begin from has learned from some."
     fold, plan, rows = fold_of(labelled, folds, (plan or Plan(epochs=40)).seed), plan or Plan(epochs=40), []
+    known = learned_from(read_network(weights)[1], {r['path'] for r in labelled.records})
+    if known: raise InputError(f'Expected a detector to begin from that has not learned from the pictures it is to be measured on, but it has from {len(known)} of them. Begin with the one that has seen renders alone: --detector synthetic.')
     answers = first_answers(labelled, weights, threads)
     for k in range(folds):
         part = lambda which: replace(labelled, records=tuple(r for r, w in zip(labelled.records, which) if w))
@@ -773,10 +787,11 @@ def fine_tune(
     plan = Plan(40 if epochs is None and minutes is None else epochs, minutes, batch_size, seed=seed)
     if threads: torch.set_num_threads(int(threads))
     if not resume: _forget(out, folds)
-    table = score(cross_validate(labelled, folds, weights, synthetic, out, plan, threads, progress), data=Path(coco).parent.name) if folds else []
+    unseen = cross_validate(labelled, folds, weights, synthetic, out, plan, threads, progress) if folds else []
+    table = score(unseen, data=Path(coco).parent.name) if folds else []
     trained = {'data': f'{len(labelled)} horses in {len({r["image"] for r in labelled.records})} labelled pictures, landmarks {labelled.marks.name}; renders: {len(synthetic_samples(synthetic, labelled.marks.weights))}',
                'begun from': read_network(weights)[1].get('name', ''), 'budget': f'{plan.minutes:g} minutes' if plan.minutes else f'{plan.epochs:g} passes', 'seed': seed}
-    path = _learn(labelled, weights, synthetic, first_answers(labelled, weights, threads), out, plan, trained, progress and (lambda d, t: progress('Fine-tuning', d, t)))
+    path = _learn(labelled, weights, synthetic, first_answers(labelled, weights, threads), out, plan, trained, progress and (lambda d, t: progress('Fine-tuning', d, t)), calibration_of(unseen))
     with atomic_path(path.with_suffix('.md')) as part: part.write_text(fine_tuned_card(path, labelled, trained, table, folds))
     losses = torch.load(str(out/'state.pt'), map_location='cpu', weights_only=True)['losses']
     n = max(1, len(losses)//40)   # a running mean
