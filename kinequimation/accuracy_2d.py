@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TABLES_2D', 'Picture', 'load_pictures', 'answer', 'errors', 'table_pck', 'table_landmarks', 'view_of', 'table_views',
            'pairs_of', 'leg_fate', 'table_legs', 'landmark_scores', 'table_calibration', 'fit_scores', 'gap',
-           'accuracy_2d']
+           'fair_detector', 'accuracy_2d']
 
 # %% ../nbs/80b_accuracy_2d.ipynb #80-002
 import json
@@ -19,6 +19,7 @@ from .files import InputError, existing_file
 from .formats import match_landmarks
 from .legs import leg_pairs
 from .skeleton import HORSE68, Landmarks, landmarks
+from .weights import learned_from
 
 # %% ../nbs/80b_accuracy_2d.ipynb #80-007
 @dataclass
@@ -260,17 +261,32 @@ def gap(said, off, within=.05, bins=10) -> float:
     parts = np.array_split(np.argsort(said), bins)
     return float(sum(len(p)*abs(said[p].mean() - (off[p] <= within).mean()) for p in parts if len(p))/len(said))
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-028
+# %% ../nbs/80b_accuracy_2d.ipynb #80-029
+def fair_detector(
+    pictures,      # [Picture]
+    weights=None,  # a detector that is asked for; None: the shipped one, or one that has not learned from these
+    threads=None,
+) -> tuple:        # (`Detector`, its name)
+    "A detector that has not learned from any of the pictures. Raises `InputError` where the one that is asked for has."
+    detector = Detector(weights, threads=threads)
+    known = learned_from(detector.meta, [p.path for p in pictures])
+    if not known: return detector, 'shipped' if weights is None else Path(weights).stem
+    if weights is None: return fair_detector(pictures, 'synthetic', threads)
+    raise InputError(f'Expected a detector that has not learned from the pictures it is measured on, but {weights} has from {len(known)} of {len(pictures)}. Take other pictures, or --detector synthetic, which has seen renders alone.')
+
+# %% ../nbs/80b_accuracy_2d.ipynb #80-031
 TABLES_2D = {'2d': table_pck, '2d landmarks': table_landmarks, '2d views': table_views, '2d legs': table_legs, '2d calibration': table_calibration}
 
 def accuracy_2d(
     folder,        # of labelled pictures
-    detector,      # a `Detector`
+    weights=None,  # a detector; see `fair_detector`
+    threads=None,
     progress=None, # called with (done, total)
     limit=400,     # pictures at most
 ) -> dict:         # {table: rows}
     "Every table for a folder of labelled pictures. Raises `InputError`."
     pictures, set_ = load_pictures(folder, limit)
+    detector, name = fair_detector(pictures, weights, threads)
     answer(pictures, detector, progress)
-    tables = {name: table(pictures, set_, data=Path(folder).absolute().name) for name, table in TABLES_2D.items()}
+    tables = {title: table(pictures, set_, data=Path(folder).absolute().name, detector=name) for title, table in TABLES_2D.items()}
     return {name: rows for name, rows in tables.items() if rows}   # no legs may be apart

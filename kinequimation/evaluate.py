@@ -77,8 +77,8 @@ def evaluate_2d(
     "PCK of the visible keypoints with the box given and with the box found; of pictures, the tables of `accuracy_2d`. Raises `InputError`."
     from kinequimation.accuracy_2d import accuracy_2d
     from kinequimation.detect import Detector
+    if data is not None and any((Path(data)/name).exists() for name in ('annotations', 'annotations.json')): return accuracy_2d(data, detector, threads, progress)
     detector = Detector(detector, threads=threads)
-    if data is not None and any((Path(data)/name).exists() for name in ('annotations', 'annotations.json')): return accuracy_2d(data, detector, progress)
     film = load_film(data)
     true, seen = film.pose2d.xyz().astype(float), film.pose2d.scores() > .75
     given = []

@@ -226,6 +226,23 @@ def test_the_tuned_file_is_a_detector_and_says_what_it_learned(tuned, labels):
     assert len(grow_head(again, meta, got.marks, got.marks.weights).head.common) == 84
 
 
+def test_nobody_is_measured_on_what_he_has_learned(tuned, labels, tmp_path, monkeypatch):
+    from kinequimation import weights
+    from kinequimation.accuracy_2d import fair_detector, load_pictures
+    shutil.copytree(labels.parent/'images', tmp_path/'images')
+    shutil.copy(labels, tmp_path/'annotations.json')
+    pictures, _ = load_pictures(tmp_path)
+    assert fair_detector(pictures, threads=1)[1] == 'shipped'
+    with pytest.raises(InputError, match='has from 8 of 8'): fair_detector(pictures, tuned, 1)
+    with pytest.raises(InputError, match='it has from 8 of them. .* --detector synthetic'): cross_validate(read_labels(labels), 2, tuned, out=tmp_path/'cv', threads=1)
+    # were it the one that ships, the one without photographs would step in
+    shipped = weights.weights_path
+    monkeypatch.setattr(weights, 'weights_path', lambda path, kind: tuned if Path(path or 'detector.onnx').name == 'detector.onnx' else shipped(path, kind))
+    assert fair_detector(pictures, threads=1)[1] == 'synthetic'
+    cv2.imwrite(str(tmp_path/'images'/'000.jpg'), np.zeros((256, 256, 3), np.uint8))
+    assert len(weights.learned_from(Detector(tuned, threads=1).meta, [p.path for p in pictures])) == 7
+
+
 def test_other_labels_in_the_same_folder_are_refused(tuned, labels):
     with pytest.raises(InputError, match='Name another folder with -o, or say --fresh'): fine_tune(labels, out=tuned.parent, epochs=2, batch_size=4, threads=1)
 

@@ -15,7 +15,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'}, 'weights': {'skeleton'},
     'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(), 'stream': {'video'}, 'legs': {'skeleton'}, 'overlay': {'legs', 'pose', 'skeleton', 'stream', 'video'},
     'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'real_horse': {'gait', 'skeleton', 'pose'}, 'dataset': {'gait', 'actions', 'horses', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
-    'landmark_maps': {'actions', 'blender', 'gait', 'horses', 'skeleton'}, 'accuracy_2d': {'detect', 'formats', 'legs', 'skeleton'}, 'speed': {'detect', 'stream', 'train_detector', 'video'},
+    'landmark_maps': {'actions', 'blender', 'gait', 'horses', 'skeleton'}, 'accuracy_2d': {'detect', 'formats', 'legs', 'skeleton', 'weights'}, 'speed': {'detect', 'stream', 'train_detector', 'video'},
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
     'detect': {'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'fine_tune': {'train_detector', 'detect', 'formats', 'skeleton', 'weights'},
