@@ -167,7 +167,7 @@ ImageSize = Annotated[Optional[str], typer.Option(metavar='WxH', help="The video
 LandmarkSet = Annotated[Optional[str], typer.Option('--landmarks', metavar='NAME|JSON', help="Which points another tool's file has: ap10k, animalpose, horse10, horse16, horse68, or a file of your own. Found by their names if not given.", show_default=False)]
 Individual = Annotated[Optional[str], typer.Option(metavar='NAME', help='Which animal, where a file has several.', show_default=False)]
 Threads = Annotated[Optional[int], typer.Option(min=1, metavar='N', help='CPU threads. All if not given.', show_default=False)]
-DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX', help="Another detector's weights. The shipped ones if not given.", show_default=False)]
+DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX', help="Another detector's weights, or 'synthetic': those that have seen renders alone. The shipped ones if not given.", show_default=False)]
 LifterFile = Annotated[Optional[Path], typer.Option('--lifter', metavar='ONNX', help="Another lifter's weights. The shipped ones if not given.", show_default=False)]
 Quiet = Annotated[bool, typer.Option('--quiet', '-q', metavar=' ', help='No progress.')]
 
@@ -441,7 +441,7 @@ def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABE
         path, table = fine_tune(coco, images, detector, data or (), out, epochs, minutes, folds, landmark_set, batch_size, seed, threads, not fresh, bars)
     if table: _table(TITLES['fine-tune'], table)
     budget = f'--minutes {minutes:g}' if minutes else f'--epochs {epochs or 40:g}'
-    if table and json_file: _report([write_benchmarks(json_file, 'fine-tune', table, f'kinequimation fine-tune --coco {coco.name} {"--data RENDERS "*len(data or ())}{budget} --folds {folds} --seed {seed}')])
+    if table and json_file: _report([write_benchmarks(json_file, 'fine-tune', table, f'kinequimation fine-tune --coco {coco.name} {"--data RENDERS "*len(data or ())}{f"--detector {Path(detector).name} " if detector else ""}{budget} --folds {folds} --seed {seed}')])
     _report([path, path.with_suffix('.md')], f'Use it: kinequimation animate clip.mp4 --detector {path}')
 
 # %% ../nbs/81_cli.ipynb #81-046
