@@ -414,18 +414,22 @@ def _jitter(rng, center, side, wide):
     return center + rng.normal(0, .05, 2)*side*max(1, scale), side*scale, rng.normal(0, 12.) if rng.random() < .7 else 0., rng.random() < .5
 
 # %% ../nbs/22_fine_tune.ipynb #22-037
+_HARDLY = .3  # less than that: no label speaks of a keypoint, and the detector hardly sees it
+
 def photo_samples(
     labelled,      # `Labelled`
     answers,       # [(found (68, 2) px, scores (68,))] of the detector that training begins from
     weights,       # (L, 68) the fitted map
     direct=2.,     # what a labelled landmark counts
 ) -> list:         # of `Sample`
-    "Labelled pictures as samples: 68 keypoints by `spread_labels`, then the landmarks as they were clicked."
+    "Labelled pictures as samples: 68 keypoints by `spread_labels`, then the landmarks as they were clicked. What neither labels nor detector see is taught to be absent."
     samples = []
     for r, (found, scores) in zip(labelled.records, answers):
         longer, seen = np.ptp(r['box'].reshape(2, 2), axis=0).max(), r['points'][:, 2] > 0
         better, counts = spread_labels(weights, found/longer, scores, r['points'][:, :2]/longer, seen)
-        samples.append(Sample(r['path'], r['box'], np.concatenate([better*longer, r['points'][:, :2]]), np.concatenate([counts, direct*seen]), np.ones(68 + len(seen), bool)))
+        absent = (counts < _HARDLY) & (np.asarray(scores) < _HARDLY)
+        counts = np.where(absent, .3*(1 - np.asarray(scores))**2, counts)
+        samples.append(Sample(r['path'], r['box'], np.concatenate([better*longer, r['points'][:, :2]]), np.concatenate([counts, direct*seen]), np.concatenate([~absent, np.ones(len(seen), bool)])))
     return samples
 
 
