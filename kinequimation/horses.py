@@ -162,7 +162,10 @@ _WEARS = dict(grey=dict(dapple=.5, fleabitten=.2), steel_grey=dict(dapple=.6), w
               black=dict(roan=.08), chestnut=dict(roan=.08, sooty=.08), dun=dict(roan=.06))
 _PIED = dict(tobiano=.4, overo=.2, leopard=.2, blanket=.2)
 
-def _drawn(rng, shares): names = list(shares); p = np.array([shares[k] for k in names]); return str(rng.choice(names, p=p/p.sum()))
+def _drawn(rng, shares):
+    "One of the names, as often as its share says."
+    names, p = list(shares), np.array(list(shares.values()))
+    return str(rng.choice(names, p=p/p.sum()))
 
 # %% ../nbs/00b_horses.ipynb #00-029
 def coat(
@@ -213,4 +216,7 @@ def random_horse(
     "The bones alone of a horse of any kind, 1.0 to 1.9 m high."
     return draw_horse(rng).skeleton
 
-def _rounded(x): return {k: _rounded(v) for k, v in x.items()} if isinstance(x, dict) else round(float(x), 4) if isinstance(x, (float, np.floating)) else x
+def _rounded(x):
+    "The same dictionary with its floats, at any depth, to four digits."
+    if isinstance(x, dict): return {k: _rounded(v) for k, v in x.items()}
+    return round(float(x), 4) if isinstance(x, (float, np.floating)) else x
