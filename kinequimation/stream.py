@@ -76,7 +76,7 @@ def ahead_of(
 def pictures(
     path,          # a video
     size,          # (width, height) px of the pictures that come out: the video's own, or less
-    stride=1,      # only every so manieth
+    stride=1,      # only every `stride`-th
     depth=4,       # how many are decoded ahead
 ) -> Iterator:     # (index in the video, (h, w, 3) uint8 BGR); close it if you may not take all
     "The pictures of a video, decoded in a thread. Raises `InputError`."
