@@ -87,12 +87,14 @@ def skeleton_from_dict(
     data: dict,  # what a skeleton file holds
 ) -> Skeleton:
     "The skeleton that `data` describes; raises `InputError`."
-    if not isinstance(data, dict) or data.get('format') != 'kinequimation-skeleton': raise InputError("Expected a skeleton with format 'kinequimation-skeleton', but got something else.")
+    if not isinstance(data, dict) or data.get('format') != 'kinequimation-skeleton':
+        raise InputError("Expected a skeleton with format 'kinequimation-skeleton', but got something else.")
     rows = data['bones']
     col = lambda key: [r[key] for r in rows]
     names = col('name')
     pairs = tuple((r['name'], r['mirror']) for r in rows if '.L' in r['name'] and r['mirror'] in names)
-    return Skeleton(name=data['name'], names=tuple(names), parents=col('parent'), head=col('head'), tail=col('tail'), roll=col('roll'), matrix_local=col('matrix_local'),
+    return Skeleton(name=data['name'], names=tuple(names), parents=col('parent'), head=col('head'), tail=col('tail'), roll=col('roll'),
+                    matrix_local=col('matrix_local'),
                     pairs=pairs, sigmas=col('sigma'), limits=col('limits'), anatomy=tuple(col('anatomy')))
 
 # %% ../nbs/00_skeleton.ipynb #00-012
@@ -100,7 +102,8 @@ def skeleton_from_dict(
 def subset(self: Skeleton, n: int, name: str) -> Skeleton:
     "The first `n` bones."
     keep = set(self.names[:n])
-    return Skeleton(name=name, names=self.names[:n], parents=self.parents[:n], head=self.head[:n], tail=self.tail[:n], roll=self.roll[:n], matrix_local=self.matrix_local[:n],
+    return Skeleton(name=name, names=self.names[:n], parents=self.parents[:n], head=self.head[:n], tail=self.tail[:n], roll=self.roll[:n],
+                    matrix_local=self.matrix_local[:n],
                     pairs=tuple(p for p in self.pairs if keep.issuperset(p)), sigmas=self.sigmas[:n], limits=self.limits[:n], anatomy=self.anatomy[:n])
 
 # %% ../nbs/00_skeleton.ipynb #00-013
@@ -213,9 +216,12 @@ def rest_hash(self: Skeleton) -> str:
 def to_dict(self: Skeleton) -> dict:
     "What a skeleton file holds; the same format as the one that Blender wrote."
     mirror = dict(self.pairs) | {r: l for l, r in self.pairs}
-    rows = [dict(name=n, parent=int(self.parents[i]), head=self.head[i].tolist(), tail=self.tail[i].tolist(), roll=float(self.roll[i]), matrix_local=self.matrix_local[i].tolist(),
-                 mirror=mirror.get(n, n), anatomy=self.anatomy[i], sigma=float(self.sigmas[i]), limits=self.limits[i].tolist()) for i, n in enumerate(self.names)]
-    return dict(format='kinequimation-skeleton', version=1, name=self.name, n_keypoints=sum('mane_' not in n for n in self.names), up='Z', facing='-Y', unit='m', bones=rows)
+    rows = [dict(name=n, parent=int(self.parents[i]), head=self.head[i].tolist(), tail=self.tail[i].tolist(), roll=float(self.roll[i]),
+                 matrix_local=self.matrix_local[i].tolist(),
+                 mirror=mirror.get(n, n), anatomy=self.anatomy[i], sigma=float(self.sigmas[i]), limits=self.limits[i].tolist())
+                 for i, n in enumerate(self.names)]
+    return dict(format='kinequimation-skeleton', version=1, name=self.name, n_keypoints=sum('mane_' not in n for n in self.names), up='Z',
+                facing='-Y', unit='m', bones=rows)
 
 @patch
 def save(self: Skeleton, path) -> Path:
@@ -261,11 +267,13 @@ class Landmarks:
 def _check_landmarks(s):
     "Validates and freezes at construction."
     w = np.array(s.weights, float)
-    if w.shape != (len(s.names), len(HORSE68)): raise InputError(f'Expected weights of shape {(len(s.names), len(HORSE68))} in landmarks {s.name!r}, but got {w.shape}.')
+    if w.shape != (len(s.names), len(HORSE68)):
+        raise InputError(f'Expected weights of shape {(len(s.names), len(HORSE68))} in landmarks {s.name!r}, but got {w.shape}.')
     off = [n for n, total in zip(s.names, w.sum(1)) if not abs(total - 1) < 1e-6]
     if off: raise InputError(f'Expected the weights of a landmark to sum to 1, but in {s.name!r} those of {", ".join(off)} do not.')
     back = np.zeros(w.T.shape) if s.back is None else np.array(s.back, float)
-    if back.shape != w.T.shape or not (np.isclose(back.sum(1), 1, atol=1e-6) | (back == 0).all(1)).all(): raise InputError(f"Expected the weights of each way 'back' of landmarks {s.name!r} to sum to 1.")
+    if back.shape != w.T.shape or not (np.isclose(back.sum(1), 1, atol=1e-6) | (back == 0).all(1)).all():
+        raise InputError(f"Expected the weights of each way 'back' of landmarks {s.name!r} to sum to 1.")
     for field_name, a in dict(weights=w, back=back).items():
         a.setflags(write=False)
         object.__setattr__(s, field_name, a)
@@ -283,7 +291,8 @@ def landmarks(
 ) -> Landmarks:
     "The landmark set of that name; raises `InputError`."
     if str(name) == 'horse68':
-        return Landmarks('horse68', HORSE68.names, HORSE68.pairs, np.eye(len(HORSE68)), HORSE68.anatomy, {f'DEF-{n}': n for n in HORSE68.names}, "Blender's Rigify horse")
+        return Landmarks('horse68', HORSE68.names, HORSE68.pairs, np.eye(len(HORSE68)), HORSE68.anatomy,
+                         {f'DEF-{n}': n for n in HORSE68.names}, "Blender's Rigify horse")
     if str(name) in landmark_sets(): path = assets_dir()/'skeletons'/f'landmarks_{name}.json'
     elif str(name).endswith('.json'): path = existing_file(name, 'a file of landmarks (JSON)')
     else: raise InputError(f'Expected landmarks out of {", ".join(landmark_sets())} or a JSON file of your own, but got {str(name)!r}.')
@@ -293,15 +302,19 @@ def landmarks(
 # %% ../nbs/00_skeleton.ipynb #00-039
 def _landmarks_from_dict(data, path):
     "What a landmark file describes; raises `InputError`."
-    if not isinstance(data, dict) or data.get('format') != 'kinequimation-landmarks': raise InputError(f"Expected landmarks with format 'kinequimation-landmarks', but {path} holds something else.")
+    if not isinstance(data, dict) or data.get('format') != 'kinequimation-landmarks':
+        raise InputError(f"Expected landmarks with format 'kinequimation-landmarks', but {path} holds something else.")
     rows = data.get('landmarks')
-    if not rows or not all(isinstance(r, dict) and {'name', 'of'} <= set(r) for r in rows): raise InputError(f"Expected landmarks with 'name' and 'of' each in {path}.")
+    if not rows or not all(isinstance(r, dict) and {'name', 'of'} <= set(r) for r in rows):
+        raise InputError(f"Expected landmarks with 'name' and 'of' each in {path}.")
     weights = np.zeros((len(rows), len(HORSE68)))
     for i, row in enumerate(rows):
         for bone, w in (row['of'] if isinstance(row['of'], dict) else {row['of']: 1.}).items(): weights[i, HORSE68.index(bone)] = w
     names = tuple(r['name'] for r in rows)
-    return Landmarks(data.get('name', Path(path).stem), names, tuple(tuple(p) for p in data.get('pairs', ())), weights, tuple(r.get('anatomy', '') for r in rows),
-                     {a: r['name'] for r in rows for a in r.get('aliases', ())}, data.get('source', ''), _back(data.get('back', {}), names, path), tuple(r.get('error', 0.) for r in rows))
+    return Landmarks(data.get('name', Path(path).stem), names, tuple(tuple(p) for p in data.get('pairs', ())), weights,
+                     tuple(r.get('anatomy', '') for r in rows),
+                     {a: r['name'] for r in rows for a in r.get('aliases', ())}, data.get('source', ''),
+                     _back(data.get('back', {}), names, path), tuple(r.get('error', 0.) for r in rows))
 
 def _back(rows, names, path):
     "(68, L) weights of the way back."
