@@ -42,19 +42,27 @@ class Breed:
 # %% ../nbs/00b_horses.ipynb #00-007
 BREEDS = dict(
     warmblood=Breed(.25, (1.55, 1.76)),
-    thoroughbred=Breed(.13, (1.52, 1.72), body=1.00, elbow=.59, head=.385, neck=.44, girth=.92, bone=.94, muscle=1.05, neck_depth=.90, cannon=1.03, feather=(0, 0), fur=(0, .1), row=(.6, 1.)),
-    arab=Breed(.12, (1.42, 1.57), body=.99, elbow=.58, head=.365, neck=.43, girth=.96, bone=.90, neck_depth=.98, dish=.9, ear=.9, mane='long', tail=1., feather=(0, 0), row=(.4, 1.)),
+    thoroughbred=Breed(.13, (1.52, 1.72), body=1.00, elbow=.59, head=.385, neck=.44, girth=.92, bone=.94, muscle=1.05, neck_depth=.90,
+                       cannon=1.03, feather=(0, 0), fur=(0, .1), row=(.6, 1.)),
+    arab=Breed(.12, (1.42, 1.57), body=.99, elbow=.58, head=.365, neck=.43, girth=.96, bone=.90, neck_depth=.98, dish=.9, ear=.9, mane='long',
+               tail=1., feather=(0, 0), row=(.4, 1.)),
     quarter=Breed(.08, (1.44, 1.58), body=1.04, elbow=.555, head=.385, neck=.41, girth=1.06, bone=.98, muscle=1.16, neck_depth=1., ear=.88, cannon=.97),
-    cob=Breed(.10, (1.36, 1.56), body=1.05, elbow=.54, head=.395, neck=.39, girth=1.14, bone=1.16, muscle=1.05, neck_depth=1.18, dish=-.35, feather=(0., .9), fur=(.1, .6), mane='long', tail=.95, cannon=.94),
-    draft=Breed(.10, (1.60, 1.90), body=1.04, elbow=.54, head=.405, neck=.41, girth=1.26, bone=1.27, muscle=1.16, neck_depth=1.22, dish=-.5, feather=(.1, 1.), fur=(.1, .5), mane='long', tail=.8, cannon=.97, row=(.2, .8)),
-    pony=Breed(.10, (1.12, 1.48), body=1.04, elbow=.545, head=.40, neck=.405, girth=1.08, bone=1.02, neck_depth=1.06, ear=.88, dish=.15, feather=(0, .3), fur=(.1, .8), mane='long', tail=1., cannon=.96),
-    shetland=Breed(.05, (1.00, 1.12), body=1.09, elbow=.515, head=.43, neck=.40, girth=1.22, bone=1.16, neck_depth=1.18, ear=.78, feather=(.1, .5), fur=(.3, 1.), mane='long', tail=1.05, cannon=.92, row=(.2, .8)),
-    foal=Breed(.07, (1.00, 1.28), body=.80, elbow=.655, head=.355, neck=.35, girth=.80, bone=.92, muscle=.85, neck_depth=.80, dish=.25, dome=1., cannon=1.10, ear=1.12, feather=(0, 0), fur=(.2, .7), mane='upright', tail=.45, row=(.6, 1.)))
+    cob=Breed(.10, (1.36, 1.56), body=1.05, elbow=.54, head=.395, neck=.39, girth=1.14, bone=1.16, muscle=1.05, neck_depth=1.18, dish=-.35,
+              feather=(0., .9), fur=(.1, .6), mane='long', tail=.95, cannon=.94),
+    draft=Breed(.10, (1.60, 1.90), body=1.04, elbow=.54, head=.405, neck=.41, girth=1.26, bone=1.27, muscle=1.16, neck_depth=1.22, dish=-.5,
+                feather=(.1, 1.), fur=(.1, .5), mane='long', tail=.8, cannon=.97, row=(.2, .8)),
+    pony=Breed(.10, (1.12, 1.48), body=1.04, elbow=.545, head=.40, neck=.405, girth=1.08, bone=1.02, neck_depth=1.06, ear=.88, dish=.15,
+               feather=(0, .3), fur=(.1, .8), mane='long', tail=1., cannon=.96),
+    shetland=Breed(.05, (1.00, 1.12), body=1.09, elbow=.515, head=.43, neck=.40, girth=1.22, bone=1.16, neck_depth=1.18, ear=.78,
+                   feather=(.1, .5), fur=(.3, 1.), mane='long', tail=1.05, cannon=.92, row=(.2, .8)),
+    foal=Breed(.07, (1.00, 1.28), body=.80, elbow=.655, head=.355, neck=.35, girth=.80, bone=.92, muscle=.85, neck_depth=.80, dish=.25,
+               dome=1., cannon=1.10, ear=1.12, feather=(0, 0), fur=(.2, .7), mane='upright', tail=.45, row=(.6, 1.)))
 KINDS = tuple(BREEDS)
 
 # %% ../nbs/00b_horses.ipynb #00-010
 # a warmblood's bones against those of Rigify's horse of the same height
-_WARMBLOOD = dict(shoulder=.87, upper_arm=.80, forearm=1.14, forefoot=1.06, f_toe=.80, f_hoof=.72, thigh=1.03, lower_leg=.77, hind_foot=.84, r_toe=1., r_hoof=.72)
+_WARMBLOOD = dict(shoulder=.87, upper_arm=.80, forearm=1.14, forefoot=1.06, f_toe=.80, f_hoof=.72, thigh=1.03, lower_leg=.77, hind_foot=.84,
+                  r_toe=1., r_hoof=.72)
 _UPPER, _FORE = ('shoulder', 'upper_arm'), ('shoulder', 'upper_arm', 'forearm', 'forefoot', 'f_toe', 'f_hoof')
 _FORELEG = [HORSE_RIG.index(f'{n}.L') for n in _FORE] + [HORSE_RIG.index(f'{n}.L.001') for n in _FORE[1:4]]  # with their second halves
 # what Rigify's horse has of its height to the top of the shoulder blade: the same measures as a breed's, taken on its skin
@@ -125,7 +133,8 @@ def _level(base, length, size):
     return replace(a, head=a.head + down, tail=a.tail + down, matrix_local=matrix)
 
 # %% ../nbs/00b_horses.ipynb #00-022
-COATS = ('bay', 'dark_bay', 'brown', 'black', 'chestnut', 'sorrel', 'liver_chestnut', 'grey', 'steel_grey', 'white', 'palomino', 'buckskin', 'dun', 'grullo', 'cremello')
+COATS = ('bay', 'dark_bay', 'brown', 'black', 'chestnut', 'sorrel', 'liver_chestnut', 'grey', 'steel_grey', 'white', 'palomino', 'buckskin',
+         'dun', 'grullo', 'cremello')
 PATTERNS = ('dapple', 'roan', 'fleabitten', 'tobiano', 'overo', 'leopard', 'blanket', 'sooty')
 FACES = ('star', 'snip', 'stripe', 'blaze', 'bald')
 MANES = ('roached', 'upright', 'short', 'long')
@@ -139,7 +148,8 @@ def flesh(
     n, condition = rng.normal, np.clip(rng.normal(0, .55), -1.2, 1.4)
     belly = 1 + .10*condition + n(0, .035) + (.16*rng.uniform() if rng.random() < .08 else 0)
     return dict(girth=breed.girth*(1 + .07*condition)*n(1, .03), belly=belly, muscle=breed.muscle*(1 + .05*condition)*n(1, .06), chest=n(1, .03),
-                neck_depth=breed.neck_depth*(1 + .09*condition)*n(1, .06), bone=breed.bone*n(1, .04), head=n(1, .04), dish=breed.dish + n(0, .3), dome=breed.dome*rng.uniform(.7, 1.1), condition=condition)
+                neck_depth=breed.neck_depth*(1 + .09*condition)*n(1, .06), bone=breed.bone*n(1, .04), head=n(1, .04), dish=breed.dish
+                + n(0, .3), dome=breed.dome*rng.uniform(.7, 1.1), condition=condition)
 
 # %% ../nbs/00b_horses.ipynb #00-025
 def hair(
@@ -156,9 +166,12 @@ def hair(
 
 # %% ../nbs/00b_horses.ipynb #00-028
 _COMMON = dict(zip(COATS, (.22, .08, .06, .08, .14, .06, .04, .10, .03, .03, .05, .04, .04, .015, .015)))
-_OFTEN = dict(arab=dict(grey=3., white=2.), thoroughbred=dict(bay=1.8, dark_bay=1.8, palomino=0, buckskin=0, dun=0, grullo=0, cremello=0), quarter=dict(sorrel=3., palomino=2., buckskin=2.),
-              draft=dict(black=2., bay=1.3, dun=.3, grullo=0), shetland=dict(black=2., chestnut=1.3), cob=dict(black=2.), foal=dict(grey=.2, white=0, steel_grey=.5))
-_WEARS = dict(grey=dict(dapple=.5, fleabitten=.2), steel_grey=dict(dapple=.6), white=dict(fleabitten=.2), palomino=dict(dapple=.1, sooty=.15), bay=dict(sooty=.15, dapple=.05, roan=.06), buckskin=dict(sooty=.25),
+_OFTEN = dict(arab=dict(grey=3., white=2.), thoroughbred=dict(bay=1.8, dark_bay=1.8, palomino=0, buckskin=0, dun=0, grullo=0, cremello=0),
+              quarter=dict(sorrel=3., palomino=2., buckskin=2.),
+              draft=dict(black=2., bay=1.3, dun=.3, grullo=0), shetland=dict(black=2., chestnut=1.3), cob=dict(black=2.),
+              foal=dict(grey=.2, white=0, steel_grey=.5))
+_WEARS = dict(grey=dict(dapple=.5, fleabitten=.2), steel_grey=dict(dapple=.6), white=dict(fleabitten=.2), palomino=dict(dapple=.1, sooty=.15),
+              bay=dict(sooty=.15, dapple=.05, roan=.06), buckskin=dict(sooty=.25),
               black=dict(roan=.08), chestnut=dict(roan=.08, sooty=.08), dun=dict(roan=.06))
 _PIED = dict(tobiano=.4, overo=.2, leopard=.2, blanket=.2)
 
