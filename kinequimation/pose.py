@@ -39,7 +39,8 @@ class PoseSequence:
 
     def __post_init__(self): _check_dataset(self.ds)
     def __len__(self): return self.n_frames
-    def __repr__(self): return f'PoseSequence({self.n_frames} frames at {self.fps:g} fps, {len(self.skeleton)} keypoints of {self.skeleton.name}, frame {self.frame!r}, {len(self.log)} steps logged)'
+    def __repr__(self):
+        return f'PoseSequence({self.n_frames} frames at {self.fps:g} fps, {len(self.skeleton)} keypoints of {self.skeleton.name}, frame {self.frame!r}, {len(self.log)} steps logged)'
 
     @property
     def n_frames(self) -> int: "T"; return self.ds.sizes['time']
@@ -127,26 +128,31 @@ def _from_arrays(
     confidence = np.full(position.shape[:2], np.nan) if confidence is None else np.asarray(confidence)
     if confidence.shape != position.shape[:2]: raise InputError(f'Expected confidence of shape {position.shape[:2]}, but got {confidence.shape}.')
     ds = xr.Dataset(
-        {'position': (('time', 'space', 'keypoint', 'individual'), np.swapaxes(position, 1, 2)[..., None], dict(frame=frame, space_unit=unit, log=json.dumps(list(log)))),
+        {'position': (('time', 'space', 'keypoint', 'individual'), np.swapaxes(position, 1, 2)[..., None],
+                      dict(frame=frame, space_unit=unit, log=json.dumps(list(log)))),
          'confidence': (('time', 'keypoint', 'individual'), confidence.astype(np.float32)[..., None])},
         coords=dict(time=np.arange(T)/float(fps), space=list(space), keypoint=list(skeleton.names), individual=['horse']),
-        attrs=dict(fps=float(fps), time_unit='seconds', source=str(source), image_size=json.dumps([int(v) for v in image_size] if image_size is not None else None),
+        attrs=dict(fps=float(fps), time_unit='seconds', source=str(source),
+                   image_size=json.dumps([int(v) for v in image_size] if image_size is not None else None),
                    skeleton=json.dumps(skeleton.to_dict()), ds_type='poses'))
     if focal_px is not None: ds.attrs['focal_px'] = float(focal_px)
-    return PoseSequence(_add_extras(ds, rotation=rotation, root_location=root_location, world_to_camera=world_to_camera, contact=contact, position_std=position_std))
+    return PoseSequence(_add_extras(ds, rotation=rotation, root_location=root_location, world_to_camera=world_to_camera, contact=contact,
+                                    position_std=position_std))
 
 PoseSequence.from_arrays = staticmethod(_from_arrays)
 
 # %% ../nbs/01_pose.ipynb #01-015
 def _add_extras(ds, **extras):
     "The dataset with those of the optional variables that were given."
-    shapes = dict(rotation=(4, ds.sizes['keypoint']), root_location=(3,), world_to_camera=(4, 4), contact=(4,), position_std=(ds.sizes['space'], ds.sizes['keypoint']))
+    shapes = dict(rotation=(4, ds.sizes['keypoint']), root_location=(3,), world_to_camera=(4, 4), contact=(4,),
+                  position_std=(ds.sizes['space'], ds.sizes['keypoint']))
     for name, a in extras.items():
         if a is None: continue
         dims, coords = _EXTRA[name]
         a = np.asarray(a, np.int8 if name == 'contact' else np.float64 if name == 'world_to_camera' else np.float32)
         if name in ('rotation', 'position_std') and a.ndim == 3: a = np.swapaxes(a, 1, 2)
-        if a.shape != (ds.sizes['time'],) + shapes[name]: raise InputError(f'Expected {name} for {ds.sizes["time"]} frames with {shapes[name]} each, but got {a.shape}.')
+        if a.shape != (ds.sizes['time'],) + shapes[name]:
+            raise InputError(f'Expected {name} for {ds.sizes["time"]} frames with {shapes[name]} each, but got {a.shape}.')
         if 'individual' in dims: a = a[..., None]
         ds = ds.assign({name: (('time',) + dims, a)}).assign_coords(coords)
     return ds
@@ -156,7 +162,8 @@ def _check_dataset(ds):
     "What every sequence must have, also one that came from a file."
     for v in ('position', 'confidence'):
         if v not in ds: raise InputError(f'Expected a pose file with the variable {v!r}, but it has {sorted(map(str, ds.data_vars))}.')
-    if set(ds.position.dims) != {'time', 'space', 'keypoint', 'individual'}: raise InputError(f'Expected position over time, space, keypoint and individual, but got {ds.position.dims}.')
+    if set(ds.position.dims) != {'time', 'space', 'keypoint', 'individual'}:
+        raise InputError(f'Expected position over time, space, keypoint and individual, but got {ds.position.dims}.')
     for a in ('fps', 'image_size', 'skeleton', 'source'):
         if a not in ds.attrs: raise InputError(f'Expected a pose file with the attribute {a!r}. Was it written by another tool?')
     for a in ('frame', 'space_unit', 'log'):
@@ -170,9 +177,11 @@ def _check_dataset(ds):
 def require(self: PoseSequence, frame=None, n_dims=None, skeleton=None) -> PoseSequence:
     "The sequence itself if it is what a stage wants; `frame` may be one or several. Raises `InputError`."
     frames = (frame,) if isinstance(frame, str) else frame
-    if frames and self.frame not in frames: raise InputError(f'Expected poses in frame {" or ".join(map(repr, frames))}, but got {self.frame!r}. {_hint(self.frame)}')
+    if frames and self.frame not in frames:
+        raise InputError(f'Expected poses in frame {" or ".join(map(repr, frames))}, but got {self.frame!r}. {_hint(self.frame)}')
     if n_dims and self.n_dims != n_dims: raise InputError(f'Expected {n_dims}D poses, but got {self.n_dims}D. {_hint(self.frame)}')
-    if skeleton is not None and self.skeleton.names != skeleton.names: raise InputError(f'Expected keypoints of {skeleton.name}, but got those of {self.skeleton.name}.')
+    if skeleton is not None and self.skeleton.names != skeleton.names:
+        raise InputError(f'Expected keypoints of {skeleton.name}, but got those of {self.skeleton.name}.')
     return self
 
 # %% ../nbs/01_pose.ipynb #01-022
@@ -184,8 +193,10 @@ def _hint(frame):
 @patch
 def replace(self: PoseSequence, **changes) -> PoseSequence:
     "A copy with other arguments of `from_arrays`."
-    now = dict(position=self.xyz(), confidence=self.ds.confidence.isel(individual=0).transpose('time', 'keypoint').values, fps=self.fps, skeleton=self.skeleton, image_size=self.image_size,
-               frame=self.frame, source=self.source, rotation=self.rotation(), root_location=self.root_location(), world_to_camera=self.world_to_camera(), contact=self.contact(),
+    now = dict(position=self.xyz(), confidence=self.ds.confidence.isel(individual=0).transpose('time', 'keypoint').values, fps=self.fps,
+               skeleton=self.skeleton, image_size=self.image_size,
+               frame=self.frame, source=self.source, rotation=self.rotation(), root_location=self.root_location(),
+               world_to_camera=self.world_to_camera(), contact=self.contact(),
                focal_px=self.focal_px, log=self.log)
     if changes.get('frame', self.frame) == self.frame: now['position_std'] = self.position_std()  # it is told in the axes of the frame
     return PoseSequence.from_arrays(**{**now, **changes})
@@ -217,7 +228,8 @@ def _load(
     path = existing_file(path, 'a pose file (.nc)')
     try:
         with xr.open_dataset(path, engine='h5netcdf') as ds: ds = ds.load()
-    except (OSError, ValueError, KeyError) as e: raise InputError(f'Expected a pose file (netCDF), but {path} can not be read as one ({str(e).splitlines()[0][:80]}).') from None
+    except (OSError, ValueError, KeyError) as e:
+        raise InputError(f'Expected a pose file (netCDF), but {path} can not be read as one ({str(e).splitlines()[0][:80]}).') from None
     try: return PoseSequence(ds)
     except InputError as e: raise InputError(f'{path}: {e}') from None
 
