@@ -36,7 +36,8 @@ class MotionClip:
     def __repr__(self): return f'MotionClip({len(self)} frames at {self.fps:g} fps, {len(self.bones)} bones of {self.rig})'
 
 # %% ../nbs/01a_clip.ipynb #01-008
-_ARRAYS = dict(rotation=lambda T, B: (T, B, 4), root_location=lambda T, B: (T, 3), contacts=lambda T, B: (T, 4), camera_location=lambda T, B: (T, 3), camera_rotation=lambda T, B: (T, 4))
+_ARRAYS = dict(rotation=lambda T, B: (T, B, 4), root_location=lambda T, B: (T, 3), contacts=lambda T, B: (T, 4), camera_location=lambda T,
+               B: (T, 3), camera_rotation=lambda T, B: (T, 4))
 
 def _check_clip(clip):
     "Shapes, finite numbers, unit quaternions; freezes the arrays."
@@ -110,6 +111,7 @@ def _load(
             own = {k: meta.pop(k) for k in ('fps', 'rig', 'rest_hash')}
             return MotionClip(**arrays, **own, bones=tuple(meta.pop('bones')), meta=meta)
     except InputError as e: raise InputError(f'{path}: {e}') from None
-    except Exception as e: raise InputError(f'Expected a motion clip (.npz with rotation, root_location and meta), but {path} is none ({type(e).__name__}).') from None
+    except Exception as e:
+        raise InputError(f'Expected a motion clip (.npz with rotation, root_location and meta), but {path} is none ({type(e).__name__}).') from None
 
 MotionClip.load = staticmethod(_load)
