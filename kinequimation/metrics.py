@@ -14,7 +14,8 @@ from .files import InputError
 def _pair(pred, true, n_dims=None):
     "Both as float arrays of one shape; raises `InputError`."
     pred, true = np.asarray(pred, float), np.asarray(true, float)
-    if pred.shape != true.shape or pred.ndim < 2: raise InputError(f'Expected predicted and true keypoints of one shape (..., K, {n_dims or "D"}), but got {pred.shape} and {true.shape}.')
+    if pred.shape != true.shape or pred.ndim < 2:
+        raise InputError(f'Expected predicted and true keypoints of one shape (..., K, {n_dims or "D"}), but got {pred.shape} and {true.shape}.')
     if n_dims and pred.shape[-1] != n_dims: raise InputError(f'Expected {n_dims}D keypoints, but got {pred.shape[-1]}D.')
     return pred, true
 
