@@ -64,9 +64,11 @@ def open_weights(
     options.log_severity_level = 3
     if threads: options.intra_op_num_threads = int(threads)
     try: session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    except Exception: raise InputError(f'Expected a {kind} (.onnx), but ONNX Runtime can not read {path}. Train one with `kinequimation train-{kind}`.') from None
+    except Exception:
+        raise InputError(f'Expected a {kind} (.onnx), but ONNX Runtime can not read {path}. Train one with `kinequimation train-{kind}`.') from None
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if not text: raise InputError(f'Expected a {kind} that was exported by kinequimation, but {path} does not say what it is. Export it with `kinequimation train-{kind}`.')
+    if not text:
+        raise InputError(f'Expected a {kind} that was exported by kinequimation, but {path} does not say what it is. Export it with `kinequimation train-{kind}`.')
     meta = json.loads(text)
     if meta.get('kind') != kind: raise InputError(f'Expected a {kind}, but {path} is a {meta.get("kind")}.')
     if meta.get('names_hash') != names_hash(skeleton):
