@@ -65,11 +65,16 @@ def footfall(
 # How each gait looks, for a horse of 1.60 m: k = cycles of the trunk a stride; travel of withers, croup (m); late = how much later (strides) than mid-stance withers, croup and neck turn;
 # low = +1 the trunk is low over the standing leg, -1 it vaults over it; centre of the stance of fore and hind leg against where they stand at rest (m, + forward), before `_balance`; lift of fore and hind hoof (m); flex: the loins (degrees); roll and yaw (degrees); neck and head: mean (degrees, + down), swing (degrees); tail: how raised (0..1).
 _LOOK = dict(
-    stand=dict(k=1, travel=(0, 0), late=(0, 0, 0), low=1, lift=(0, 0), flex=0, roll=0, yaw=0, neck=(8, 0), head=(2, 0), tail=0., heel=0, peak=(0, 0), fold=1.6, centre=(0, 0)),
-    walk=dict(k=2, travel=(.037, .12), late=(-.12, -.01, -.02), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 9.3), head=(6, 2), tail=.02, heel=50, peak=(82, 46), fold=1.8, centre=(-.038, -.03)),
-    trot=dict(k=2, travel=(.076, .07), late=(-.035, -.04, 0), low=1, lift=(.13, .08), flex=1., roll=1.5, yaw=1.5, neck=(2, -2.8), head=(2, -1), tail=.3, heel=57, peak=(96, 50), fold=1.9, centre=(-.042, -.04)),
-    canter=dict(k=1, travel=(.135, .135), late=(-.03, .05, 0), low=1, lift=(.21, .14), flex=5., roll=1.5, yaw=1.5, neck=(8, -3), head=(6, 2), tail=.45, heel=58, peak=(96, 56), fold=1.9, centre=(-.09, -.09)),
-    gallop=dict(k=1, travel=(.10, .12), late=(0, 0, 0), low=1, lift=(.375, .23), flex=7., roll=1.5, yaw=1.5, neck=(22, -6), head=(-6, 2), tail=.75, heel=58, peak=(121, 56), fold=2.15, centre=(-.06, -.06)))
+    stand=dict(k=1, travel=(0, 0), late=(0, 0, 0), low=1, lift=(0, 0), flex=0, roll=0, yaw=0, neck=(8, 0), head=(2, 0), tail=0., heel=0,
+               peak=(0, 0), fold=1.6, centre=(0, 0)),
+    walk=dict(k=2, travel=(.037, .12), late=(-.12, -.01, -.02), low=-1, lift=(.085, .065), flex=1., roll=2.5, yaw=3., neck=(16, 9.3),
+              head=(6, 2), tail=.02, heel=50, peak=(82, 46), fold=1.8, centre=(-.038, -.03)),
+    trot=dict(k=2, travel=(.076, .07), late=(-.035, -.04, 0), low=1, lift=(.13, .08), flex=1., roll=1.5, yaw=1.5, neck=(2, -2.8), head=(2, -1),
+              tail=.3, heel=57, peak=(96, 50), fold=1.9, centre=(-.042, -.04)),
+    canter=dict(k=1, travel=(.135, .135), late=(-.03, .05, 0), low=1, lift=(.21, .14), flex=5., roll=1.5, yaw=1.5, neck=(8, -3), head=(6, 2),
+                tail=.45, heel=58, peak=(96, 56), fold=1.9, centre=(-.09, -.09)),
+    gallop=dict(k=1, travel=(.10, .12), late=(0, 0, 0), low=1, lift=(.375, .23), flex=7., roll=1.5, yaw=1.5, neck=(22, -6), head=(-6, 2),
+                tail=.75, heel=58, peak=(121, 56), fold=2.15, centre=(-.06, -.06)))
 
 # %% ../nbs/10_gait.ipynb #10-017
 @dataclass
@@ -87,10 +92,15 @@ class _Style:
     @property
     def stride(self): "m, 0 for a standing horse"; return self.speed/self.freq if self.freq else 0.
     @property
-    def hind(self): "Phase of mid-stance of the hind leg that begins the stride."; first = 2 if self.gait.endswith('left') else 0; return self.phase[first] + self.duty[first]/2
+    def hind(self):
+        "Phase of mid-stance of the hind leg that begins the stride."
+        first = 2 if self.gait.endswith('left') else 0
+        return self.phase[first] + self.duty[first]/2
 
 # %% ../nbs/10_gait.ipynb #10-018
-def _withers(skeleton): "m, from the ground to the top of the shoulder blade"; return float(skeleton.head[skeleton.index('shoulder.L'), 2] - skeleton.tail[skeleton.index('f_hoof.L'), 2])
+def _withers(skeleton):
+    "m, from the ground to the top of the shoulder blade"
+    return float(skeleton.head[skeleton.index('shoulder.L'), 2] - skeleton.tail[skeleton.index('f_hoof.L'), 2])
 
 def _slow(rng, n, low=.08, high=.7):
     "n slow random signals of unit size: (amplitude, Hz, phase) of three sines each."
@@ -122,20 +132,24 @@ def _style(gait, speed, skeleton, rng, turn, n_strides):
     if speed is None: speed = rng.uniform(*SPEEDS[k])*h**.5
     lo, hi = SPEEDS[k]
     v = speed/h**.5  # same Froude number, same gait
-    if not (lo*.5 <= v <= hi*1.25): raise InputError(f'Expected a speed of {lo*.5*h**.5:.1f} to {hi*1.25*h**.5:.1f} m/s for {gait} of this horse, but got {speed:g}. Ask for another gait.')
+    if not (lo*.5 <= v <= hi*1.25):
+        raise InputError(f'Expected a speed of {lo*.5*h**.5:.1f} to {hi*1.25*h**.5:.1f} m/s for {gait} of this horse, but got {speed:g}. Ask for another gait.')
     if speed: turn = float(np.clip(turn, -3.5/speed**2, 3.5/speed**2))
     phase, duty = footfall(right, v)
     freq = stride_frequency(right, v)/h**.5*rng.normal(1, .03)
-    if k == 'walk': freq *= stride_frequency(k, speed/h**.25)*h**.25/stride_frequency(k, v)  # less hurried than Froude's number says: half its exponent, after the one small horse that was measured
+    # less hurried than Froude's number says: half its exponent, after the one small horse that was measured
+    if k == 'walk': freq *= stride_frequency(k, speed/h**.25)*h**.25/stride_frequency(k, v)
     if freq: duty = np.minimum(duty + rng.normal(0, .015), np.where(_FORE, 1.20, 1.25)*h*freq/speed)  # how far a leg carries the trunk has its limit
     n4 = lambda mean, sd: rng.normal(mean, sd, 4)
     pair = lambda a, sd: np.where(_FORE, *(np.asarray(a)[i]*rng.lognormal(0, sd) for i in (0, 1)))
     s = _Style(gait, look, h, speed, freq, turn*mirror,
         phase + (n4(0, .008) + _FORE*rng.normal(0, .012)*(k == 'trot'))*(k != 'stand'), duty + n4(0, .004)*(k != 'stand'),
-        np.where(_FORE, *(c + rng.normal(0, .015) for c in look['centre']))*h*(k != 'stand'), np.where(_FORE, rng.uniform(.55, 1.), rng.uniform(.5, .95) if k != 'stand' else .9) + n4(0, .03),
+        np.where(_FORE, *(c + rng.normal(0, .015) for c in look['centre']))*h*(k != 'stand'),
+        np.where(_FORE, rng.uniform(.55, 1.), rng.uniform(.5, .95) if k != 'stand' else .9) + n4(0, .03),
         pair(look['lift'], .18)*rng.lognormal(0, .06, 4)*h,
         np.radians(np.where(_FORE, look['heel'], look['heel'] - 6) + rng.normal(0, 4)), np.clip(.66 + rng.normal(0, .04) + n4(0, .015), .6, .88),
-        np.radians(pair((10, 8), .25)), np.radians(pair(look['peak'], .08)), dict(_draw_body(look, rng), deep=_deepest(skeleton)), _draw_jitter(k, rng, n_strides, h))
+        np.radians(pair((10, 8), .25)), np.radians(pair(look['peak'], .08)), dict(_draw_body(look, rng), deep=_deepest(skeleton)),
+        _draw_jitter(k, rng, n_strides, h))
     return s if mirror > 0 else _mirror(s)
 
 # %% ../nbs/10_gait.ipynb #10-021
@@ -143,13 +157,17 @@ def _draw_body(look, rng):
     "What the trunk, the neck and the tail do, in radians, metres, cycles; signs are for the right lead."
     n, r = rng.normal, np.radians
     return dict(
-        phase_w=n(look['late'][0], .02), phase_c=n(look['late'][1], .02), travel_w=look['travel'][0]*rng.lognormal(0, .15), travel_c=look['travel'][1]*rng.lognormal(0, .15),
+        phase_w=n(look['late'][0], .02), phase_c=n(look['late'][1], .02), travel_w=look['travel'][0]*rng.lognormal(0, .15),
+        travel_c=look['travel'][1]*rng.lognormal(0, .15),
         flex=r(look['flex'])*rng.lognormal(0, .25), flex0=r(n(0, 2)), flex_phase=n(0, .03), second=n(0, .12, 2), pitch0=r(n(0, 1.)),
         roll=r(look['roll'])*rng.lognormal(0, .2), yaw=r(look['yaw'])*rng.lognormal(0, .2), bend=r(n(0, 1.5)), surge=n(.02, .01), sway=abs(n(.012, .006)),
-        neck=r(look['neck'][0] + n(0, 12)), neck_amp=r(look['neck'][1])*rng.lognormal(0, .3), neck_phase=n(look['late'][2], .05), neck_shape=rng.uniform(.7, 1.3),
+        neck=r(look['neck'][0] + n(0, 12)), neck_amp=r(look['neck'][1])*rng.lognormal(0, .3), neck_phase=n(look['late'][2], .05),
+        neck_shape=rng.uniform(.7, 1.3),
         head=r(look['head'][0] + n(0, 9)), head_amp=r(look['head'][1])*rng.lognormal(0, .3), head_phase=n(look['late'][2] + .1, .06),
-        low=rng.uniform() if look['tail'] < .3 else 1., look_side=r(n(0, 5)), slow=_slow(rng, 6), warp=(abs(n(0, .02)), rng.uniform(.1, .4), rng.uniform(0, 6.28)),
-        tail=np.clip(look['tail'] + n(0, .15 + .12*(look['tail'] > .3)), -.1, 1.15), tail_side=r(n(0, 3)), tail_amp=r(abs(n(5, 3))), tail_phase=rng.uniform(), tail_slow=_slow(rng, 5, .3, 1.2),
+        low=rng.uniform() if look['tail'] < .3 else 1., look_side=r(n(0, 5)), slow=_slow(rng, 6),
+        warp=(abs(n(0, .02)), rng.uniform(.1, .4), rng.uniform(0, 6.28)),
+        tail=np.clip(look['tail'] + n(0, .15 + .12*(look['tail'] > .3)), -.1, 1.15), tail_side=r(n(0, 3)), tail_amp=r(abs(n(5, 3))),
+        tail_phase=rng.uniform(), tail_slow=_slow(rng, 5, .3, 1.2),
         ears=r(n(0, 12, 2)), ears_slow=_slow(rng, 4, .2, 1.), jaw=r(abs(n(0, 2.5))), start=rng.uniform())
 
 def _draw_jitter(k, rng, n, h):
@@ -162,7 +180,8 @@ def _mirror(s):
     swap = [2, 3, 0, 1]
     legs = {f: getattr(s, f)[swap] for f in ('phase', 'duty', 'centre', 'side', 'lift', 'heel', 'heel_off', 'sag', 'peak')}
     flip = lambda slow: (-slow[0], *slow[1:])
-    u = dict(s.u, roll=-s.u['roll'], yaw=-s.u['yaw'], bend=-s.u['bend'], sway=-s.u['sway'], look_side=-s.u['look_side'], tail_side=-s.u['tail_side'], tail_amp=-s.u['tail_amp'],
+    u = dict(s.u, roll=-s.u['roll'], yaw=-s.u['yaw'], bend=-s.u['bend'], sway=-s.u['sway'], look_side=-s.u['look_side'],
+             tail_side=-s.u['tail_side'], tail_amp=-s.u['tail_amp'],
              tail_slow=flip(s.u['tail_slow']), ears=s.u['ears'][::-1], slow=(s.u['slow'][0]*np.array([1, 1, -1, -1, 1, 1])[:, None], *s.u['slow'][1:]),
              ears_slow=tuple(a[[1, 0, 2, 3]] for a in s.u['ears_slow']))
     return replace(s, **legs, u=u, turn=-s.turn, jitter=s.jitter[:, swap]*np.array([-1, 1, 1]))
@@ -259,7 +278,8 @@ def _curves(s, w):
     for leg in range(4):
         d, e, off, sag, peak, fore = s.duty[leg], s.heel[leg], s.heel_off[leg], s.sag[leg], s.peak[leg], _FORE[leg]
         u = lambda x: d + (1 - d)*x
-        keys = [(0, 0, -.05, 0), (d*.35, 0, -.12 - sag, 0), (d*off, 0, -.02 - .7*sag, 0), (d, e, .72*e, .06), (u(.2), e + .85*(peak - e), .80*peak, .75), (u(.4), peak, .94*peak, 1), (u(.65), .45*peak, .42*peak, .62),
+        keys = [(0, 0, -.05, 0), (d*.35, 0, -.12 - sag, 0), (d*off, 0, -.02 - .7*sag, 0), (d, e, .72*e, .06),
+                (u(.2), e + .85*(peak - e), .80*peak, .75), (u(.4), peak, .94*peak, 1), (u(.65), .45*peak, .42*peak, .62),
                 (u(.86), -.14, -.16, .1), (1, 0, -.05, 0)]
         x, y = np.array([k[0] for k in keys]), np.array([k[1:] for k in keys])
         x, y = np.concatenate([x[-3:-1] - 1, x, x[1:3] + 1]), np.concatenate([y[-3:-1], y, y[1:3]])
@@ -370,7 +390,8 @@ def _solve(s, trunk, toe, yaw, curves, stance_weight, free, rest):
     fetlock, pastern = _fetlock(x, at, seg, curves, stance_weight)
     aim = np.angle((fetlock - top)/chain)
     short = np.abs(fetlock - top) - np.abs(chain)
-    return dict(blade=blade, upper=aim, middle=aim + first, cannon=aim + second, pastern=pastern, hoof=curves[..., 0], heading=h, yaw=yaw, tilt=tilt, x=x, short=short, limb=limb)
+    return dict(blade=blade, upper=aim, middle=aim + first, cannon=aim + second, pastern=pastern, hoof=curves[..., 0], heading=h, yaw=yaw,
+                tilt=tilt, x=x, short=short, limb=limb)
 
 def _needed_drop(s, trunk, toe, yaw, curves, stance_weight, rest):
     "(T, 4) m: how much lower the leg's top would have to be for the leg to open no more than it likes to."
@@ -421,7 +442,8 @@ def _carry(skeleton, s, rest):
     return replace(s, drop=(s.drop[0] + .003*s.size, s.drop[1] + .003*s.size))
 
 # %% ../nbs/10_gait.ipynb #10-055
-_TAIL_DOWN, _TAIL_UP = np.radians([-12, -20, -42, -64, -80]), np.radians([14, 26, 8, -14, -28])  # pitch of tail.001 to .005 when it hangs, and when it is carried
+# pitch of tail.001 to .005 when it hangs, and when it is carried
+_TAIL_DOWN, _TAIL_UP = np.radians([-12, -20, -42, -64, -80]), np.radians([14, 26, 8, -14, -28])
 
 def _lowered(s):
     "How far this neck is let down (radians), and which share of what it can."
@@ -515,9 +537,14 @@ class Motion:
     @cached_property
     def tails(self) -> np.ndarray: "(T, 80, 3) m, world."; return fk_tails(self.skeleton, self.Q, self.heads)
     @cached_property
-    def clip(self) -> MotionClip: "For Blender."; return clip_from_global(self.skeleton, self.Q, self.root_location, self.fps, contacts=self.contacts, meta=dict(source=f'gait {self.gait} {self.speed:.2f} m/s'))
+    def clip(self) -> MotionClip:
+        "For Blender."
+        return clip_from_global(self.skeleton, self.Q, self.root_location, self.fps, contacts=self.contacts,
+                                meta=dict(source=f'gait {self.gait} {self.speed:.2f} m/s'))
     def positions(self) -> np.ndarray: "(T, 68, 3) m, world: the keypoints."; return self.heads[:, :68]
-    def hooves(self) -> np.ndarray: "(T, 4, 3) m, world: the toes of LH, LF, RH, RF."; return self.tails[:, [self.skeleton.index(n) for n in ('r_hoof.L', 'f_hoof.L', 'r_hoof.R', 'f_hoof.R')]]
+    def hooves(self) -> np.ndarray:
+        "(T, 4, 3) m, world: the toes of LH, LF, RH, RF."
+        return self.tails[:, [self.skeleton.index(n) for n in ('r_hoof.L', 'f_hoof.L', 'r_hoof.R', 'f_hoof.R')]]
 
 # %% ../nbs/10_gait.ipynb #10-062
 def _draw_stand(rng, s):
