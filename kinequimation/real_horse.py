@@ -55,7 +55,8 @@ def read_markers(
     notes = (f'rows cut short, left out: {len(rows) - len(whole)}',) if len(whole) < len(rows) else ()
     span = table[-1, 1] - table[0, 1]
     if not fps and not span > 0: raise InputError(f'Expected times that grow in {path.name}. Give the rate: fps=...')
-    m = Markers(path.stem, table[:, 2:].reshape(len(table), -1, 3)/1e3, tuple(_COLUMNS[n] for n in found), float(fps or np.round((table[-1, 0] - table[0, 0])/span, 1)), notes)
+    m = Markers(path.stem, table[:, 2:].reshape(len(table), -1, 3)/1e3, tuple(_COLUMNS[n] for n in found),
+                float(fps or np.round((table[-1, 0] - table[0, 0])/span, 1)), notes)
     return _put_back(m)
 
 # %% ../nbs/10a_real_horse.ipynb #10-010
@@ -175,13 +176,15 @@ def analyse(
     "Stride frequency, footfalls and vertical paths. Raises `InputError` for fewer than two strides."
     down, up = hoof_events(m)
     first = down[0]
-    if min(map(len, down)) < 3: raise InputError(f'Expected two strides or more in {m.name}, but each hoof lands {min(map(len, down))} times. Is it a horse on a treadmill, walking or trotting?')
+    if min(map(len, down)) < 3:
+        raise InputError(f'Expected two strides or more in {m.name}, but each hoof lands {min(map(len, down))} times. Is it a horse on a treadmill, walking or trotting?')
     hz = 1/np.median(np.concatenate([np.diff(d) for d in down]))
     phase, sd = zip(*(_phase(_within(d, first)) for d in down))
     duty = [np.median([up[leg][up[leg] > t][0] - t for t in down[leg] if (up[leg] > t).any()])*hz for leg in range(4)]
     z = m.hooves()[..., 2]
     ground = np.percentile(z, 5, axis=0)
-    return Strides(m.name, len(first) - 1, float(hz), belt_speed(m), float(np.median(m.at('withers')[..., 2]) - ground.mean() + .03), np.array(phase), np.array(sd), np.array(duty),
+    return Strides(m.name, len(first) - 1, float(hz), belt_speed(m), float(np.median(m.at('withers')[..., 2]) - ground.mean() + .03),
+                   np.array(phase), np.array(sd), np.array(duty),
                    np.percentile(z, 99, axis=0) - ground, {b: _paths(m.at(b)[:, 0, 2], first, m.fps) for b in BODY})
 
 def _within(times, starts):
@@ -226,7 +229,8 @@ def compare(
     gait = 'walk' if 'walk' in real.name else 'trot'
     made = twins(gait, real.speed, real.height, n)
     off = np.mean([t.phase for t in made], 0) - real.phase
-    row = dict(trial=real.name.replace('Horse1_', '').replace('_kinematics', ''), speed=round(real.speed, 2), hz=round(real.hz, 2), made_hz=round(float(np.mean([t.hz for t in made])), 2),
+    row = dict(trial=real.name.replace('Horse1_', '').replace('_kinematics', ''), speed=round(real.speed, 2), hz=round(real.hz, 2),
+               made_hz=round(float(np.mean([t.hz for t in made])), 2),
                phase=' '.join(f'{p:.2f}' for p in real.phase[1:]), made_phase=' '.join(f'{p:.2f}' for p in np.mean([t.phase for t in made], 0)[1:]))
     misses = ['frequency'] if abs(row['made_hz']/real.hz - 1) > WITHIN['hz'] else []
     misses += [f'touch-down of the {HOOVES[leg]}' for leg in range(4) if abs((off[leg] + .5) % 1 - .5) > WITHIN['phase']]
@@ -243,9 +247,11 @@ def evaluate_gait(
     n=10,           # generated horses a recording
 ) -> list:          # rows
     "The table of all recordings in a folder whose names say walk or trot. Raises `InputError`."
-    if folder is None: raise InputError('Expected a folder with recordings of markers on a horse (*walk*.csv, *trot*.csv), but none was given. The Vienna Horse Data Collection has some.')
+    if folder is None:
+        raise InputError('Expected a folder with recordings of markers on a horse (*walk*.csv, *trot*.csv), but none was given. The Vienna Horse Data Collection has some.')
     paths = sorted(p for p in Path(folder).glob('*.csv') if 'walk' in p.name or 'trot' in p.name)
-    if not paths: raise InputError(f'Expected recordings of markers (*walk*.csv, *trot*.csv) in {folder}, but there are none. The Vienna Horse Data Collection has some.')
+    if not paths:
+        raise InputError(f'Expected recordings of markers (*walk*.csv, *trot*.csv) in {folder}, but there are none. The Vienna Horse Data Collection has some.')
     rows = []
     for i, path in enumerate(paths):
         rows.append(compare(analyse(read_markers(path)), n))
