@@ -81,7 +81,8 @@ def _fold(s, x, seg, curves, hock=0.):
     "The fan of the gaits, with a carpus that comes to an end softly, and a hock (carpus) that may fold more than stifle and elbow do (`hock`, radians): when it lies."
     v = s.look['fold']*curves[..., 2]*(x - _OPEN)
     less = .5*(v + _CARPUS - np.sqrt((v - _CARPUS)**2 + .15**2)) + .5*(np.sqrt(_CARPUS**2 + .15**2) - _CARPUS)
-    chain, first, second = _fan(s, x, seg, np.concatenate([curves[..., :2], np.where(v > 1e-6, curves[..., 2]*less/np.maximum(v, 1e-6), curves[..., 2])[..., None]], -1))
+    chain, first, second = _fan(s, x, seg, np.concatenate([curves[..., :2],
+                                                           np.where(v > 1e-6, curves[..., 2]*less/np.maximum(v, 1e-6), curves[..., 2])[..., None]], -1))
     if not np.any(hock): return chain, first, second
     more = np.where(_FORE, -hock, hock)
     return chain + seg[:, 3]*(np.exp(1j*(second - more)) - np.exp(1j*second)), first, second - more
@@ -108,10 +109,12 @@ def _solve_legs(trunk, feet, rest):
     chain, first, second = _fold(s, x, seg, curves, feet['hock'])
     fetlock, pastern = _fetlock(x, at, seg, curves, weight)
     aim, short = np.angle((fetlock - top)/chain), np.abs(fetlock - top) - np.abs(chain)
-    return dict(blade=_blade(limb, _girdle_pitch(trunk)), upper=aim, middle=aim + first, cannon=aim + second, pastern=pastern, hoof=curves[..., 0], heading=h, yaw=feet['yaw'], tilt=tilt, x=x, short=short, limb=limb)
+    return dict(blade=_blade(limb, _girdle_pitch(trunk)), upper=aim, middle=aim + first, cannon=aim + second, pastern=pastern,
+                hoof=curves[..., 0], heading=h, yaw=feet['yaw'], tilt=tilt, x=x, short=short, limb=limb)
 
 # %% ../nbs/10b_actions.ipynb #10-018
-_HELD = ('swing', 'fold', 'carpus', 'pastern', 'hoof', 'out', 'hock')  # how a leg is held in the air: radians; the carpus as a share; pastern and hoof against the bone above
+# how a leg is held in the air: radians; the carpus as a share; pastern and hoof against the bone above
+_HELD = ('swing', 'fold', 'carpus', 'pastern', 'hoof', 'out', 'hock')
 
 def _held(trunk, pose, s, rest):
     "Where the toes of legs are that are held against the trunk as `pose` (T, 4, 7) says, and the curves that belong to it."
@@ -132,7 +135,8 @@ def _held(trunk, pose, s, rest):
     return trunk['pivots'] + d + (hoof @ rest['hoof'][..., None])[..., 0], curves, h, tilt
 
 # %% ../nbs/10b_actions.ipynb #10-021
-_T0, _T1, _X, _Y, _YAW, _LIFT, _HASTE = range(7)  # columns of a leg's stances: from, until (s), place (m), heading; lift (m) and haste of the swing that follows
+# columns of a leg's stances: from, until (s), place (m), heading; lift (m) and haste of the swing that follows
+_T0, _T1, _X, _Y, _YAW, _LIFT, _HASTE = range(7)
 
 def _tread(stances, t):
     "Of one leg: stance or not, share of the stance and of the swing (0..1), toe (T, 3), heading."
@@ -189,7 +193,8 @@ def _feet(scene, t, trunk=None):
     rows = [_tread(f, t) for f in scene.stances]
     stance, share, u, toe, yaw = (np.stack([r[i] for r in rows], 1) for i in range(5))
     weight = 1 - _ease(np.clip(np.minimum(u, 1 - u)/.25, 0, 1))*~stance
-    feet = dict(toe=toe, yaw=yaw, stance=stance, weight=weight, style=scene.style, held=0*weight, held_tilt=0*weight, hock=0*weight, curves=scene.hoof_curves(t, stance, share, u))
+    feet = dict(toe=toe, yaw=yaw, stance=stance, weight=weight, style=scene.style, held=0*weight, held_tilt=0*weight, hock=0*weight,
+                curves=scene.hoof_curves(t, stance, share, u))
     return feet if trunk is None or not scene.hold else _hold(scene, t, trunk, feet)
 
 def _hold(scene, t, trunk, feet):
@@ -205,7 +210,8 @@ def _hold(scene, t, trunk, feet):
     toe = mix(feet['toe'], toe)
     low = .012*scene.style.size  # a hoof in the air does not go into the ground, whatever the trunk does
     toe[..., 2] = np.where(b > 0, np.maximum(toe[..., 2], np.minimum(feet['toe'][..., 2], low) + b*low), toe[..., 2])
-    return dict(feet, toe=toe, held=b, held_tilt=tilt, hock=b*pose[..., 6], curves=mix(feet['curves'], curves), yaw=mix(feet['yaw'], yaw), weight=feet['weight']*(1 - b))
+    return dict(feet, toe=toe, held=b, held_tilt=tilt, hock=b*pose[..., 6], curves=mix(feet['curves'], curves), yaw=mix(feet['yaw'], yaw),
+                weight=feet['weight']*(1 - b))
 
 # %% ../nbs/10b_actions.ipynb #10-026
 def _lowered(scene, t, need=(0., 0.)):
@@ -256,7 +262,8 @@ def _mirror_trunk(scene, trunk):
 
 def _mirror_feet(feet):
     swap = [2, 3, 0, 1]
-    return {k: v if k == 'style' else -v[:, swap] if k in ('yaw', 'held_tilt') else v[:, swap]*np.array([-1, 1, 1]) if k == 'toe' else v[:, swap] for k, v in feet.items()}
+    return {k: v if k == 'style' else -v[:, swap] if k in ('yaw', 'held_tilt') else v[:, swap]*np.array([-1, 1, 1]) if k == 'toe'
+            else v[:, swap] for k, v in feet.items()}
 
 def _tail_off_ground(skeleton, trunk, tail):
     "A tail that would reach into the ground is spread out over it."
@@ -331,7 +338,8 @@ class _Still(_Scene):
         angles[..., 2] += d(tr('pitch'))[:, None] + flex[:, None]*_BEND
         angles[:, 5, 2] += d(tr('withers_flex'))
         shift = self.walked(t)
-        at = np.stack([shift[:, 0] + tr('side')*s.size + .006*s.size*slow[:, 3], shift[:, 1] - tr('forward')*s.size + .006*s.size*slow[:, 4], tr('up')*s.size + z], -1)
+        at = np.stack([shift[:, 0] + tr('side')*s.size + .006*s.size*slow[:, 3], shift[:, 1] - tr('forward')*s.size + .006*s.size*slow[:, 4],
+                       tr('up')*s.size + z], -1)
         fore, hind = (_pivot(self.skeleton, self.rest, f) for f in (True, False))
         at += self.anchor*fore + (1 - self.anchor)*hind
         return dict(angles=angles, heading=shift[:, 2], at=at, slow=slow, withers=tr('withers')*s.size, croup=tr('croup')*s.size)
@@ -409,7 +417,8 @@ def _still(name, skeleton, rng, core, moves=(), apart=(0, 0, 0, 0), aside=(0, 0,
 def _steady(s, rng):
     "A standing horse that can lift a foot: how a hoof leaves the ground and comes back to it at a slow step."
     n4 = lambda mean, sd: rng.normal(mean, sd, 4)
-    return replace(s, look=dict(s.look, fold=1.8), duty=np.full(4, .6), heel=np.radians(n4(38, 4)), heel_off=n4(.72, .02), sag=np.radians(n4(2, .5)), peak=np.radians(np.where(_FORE, n4(72, 6), n4(44, 4))))
+    return replace(s, look=dict(s.look, fold=1.8), duty=np.full(4, .6), heel=np.radians(n4(38, 4)), heel_off=n4(.72, .02),
+                   sag=np.radians(n4(2, .5)), peak=np.radians(np.where(_FORE, n4(72, 6), n4(44, 4))))
 
 def _stances(toe, moves):
     "The stances of the four legs, from where they stand (4, 2) and steps in the order of time."
@@ -460,7 +469,8 @@ def _graze(skeleton, rng, seconds):
         at += rng.uniform(2., 6.)
     # each leg goes as far as the others in the end: what one has been left behind it makes up with its next step
     fore, back = rng.uniform(.06, .22)*h, rng.uniform(.05, .25)*h
-    s = _still('graze', skeleton, rng, (1.6, seconds + 2), _even(moves, h), apart=[rng.uniform(-.1, .1)*h, fore, rng.uniform(-.1, .1)*h, -back], aside=np.array([0, .045, 0, -.045])*h, near_ground=True)
+    s = _still('graze', skeleton, rng, (1.6, seconds + 2), _even(moves, h),
+               apart=[rng.uniform(-.1, .1)*h, fore, rng.uniform(-.1, .1)*h, -back], aside=np.array([0, .045, 0, -.045])*h, near_ground=True)
     s.tracks['down'] = [(0, 0), (rng.uniform(1.2, 1.8), 1)]
     if rng.random() < .4:                                     # lifts its head to look, chewing
         a = rng.uniform(4, 7); s.tracks['down'] += [(a, 1), (a + 1.2, rng.uniform(.0, .5)), (a + 3, s.tracks['down'][-1][1] and .3), (a + 4.4, 1)]
@@ -472,7 +482,8 @@ def _graze(skeleton, rng, seconds):
     bite, phase = rng.uniform(.8, 1.2), rng.uniform(0, 6.28)
     on = lambda t: s.track('down', t)
     s.waves += [('hang', lambda t: on(t)*_beside(s, t)), ('head', lambda t: angle*on(t)), ('ears', lambda t: -14*on(t))] + _chew(rng, rng.uniform(5, 9), 1.3, lambda t: 1 + 0*t)
-    s.waves += [('head', lambda t: 2.5*on(t)*np.sin(2*np.pi*bite*t + phase)), ('nod_side', lambda t: 3*on(t)*np.sin(np.pi*bite*t + phase)), ('muzzle', lambda t: .012*h*(1 - np.cos(2*np.pi*bite*t + phase)))]
+    s.waves += [('head', lambda t: 2.5*on(t)*np.sin(2*np.pi*bite*t + phase)), ('nod_side', lambda t: 3*on(t)*np.sin(np.pi*bite*t + phase)),
+                ('muzzle', lambda t: .012*h*(1 - np.cos(2*np.pi*bite*t + phase)))]
     _spread(s, _bow(s, 2.4), h)
     _swish(s, rng, seconds)
     return s
@@ -514,8 +525,10 @@ def _size(skeleton): return float(skeleton.head[skeleton.index('shoulder.L'), 2]
 # %% ../nbs/10b_actions.ipynb #10-041
 def _drink(skeleton, rng, seconds):
     h = _size(skeleton)
-    s = _still('drink', skeleton, rng, (1.6, seconds + 2), apart=[0, rng.uniform(-.05, .2)*h, 0, rng.uniform(-.15, .05)*h], aside=np.array([0, .03, 0, -.03])*h, near_ground=True)
-    s.tracks.update(down=[(0, 0), (rng.uniform(1.1, 1.7), 1), (seconds + 3, 1), (seconds + 4.5, 0)], muzzle=[(0, rng.choice([.02, rng.uniform(.1, .5)])*h + .02*h)], look=[(0, 0), (1.5, rng.normal(0, 8))])
+    s = _still('drink', skeleton, rng, (1.6, seconds + 2), apart=[0, rng.uniform(-.05, .2)*h, 0, rng.uniform(-.15, .05)*h],
+               aside=np.array([0, .03, 0, -.03])*h, near_ground=True)
+    s.tracks.update(down=[(0, 0), (rng.uniform(1.1, 1.7), 1), (seconds + 3, 1), (seconds + 4.5, 0)],
+                    muzzle=[(0, rng.choice([.02, rng.uniform(.1, .5)])*h + .02*h)], look=[(0, 0), (1.5, rng.normal(0, 8))])
     angle, f, on = rng.uniform(22, 36), rng.uniform(.9, 1.3), lambda t: s.track('down', t)
     s.waves += [('head', lambda t: angle*on(t)), ('ears', lambda t: 12*on(t)*np.sin(2*np.pi*f*t)), ('jaw', lambda t: on(t)*3*(1 - np.cos(2*np.pi*f*t)))]
     _spread(s, _bow(s, 2.4), h)
@@ -525,11 +538,14 @@ def _drink(skeleton, rng, seconds):
 def _scratch(skeleton, rng, seconds):
     "Rubs its nose or cheek up and down on a foreleg that it has set forward."
     h, r = _size(skeleton), rng.uniform
-    s = _still('scratch', skeleton, rng, (1.5, seconds + 2), apart=[r(-.08, .08)*h, r(-.1, .0)*h, r(-.08, .08)*h, r(.12, .28)*h], aside=np.array([0, .02, 0, -.01])*h)
-    s.tracks.update(down=[(0, 0), (r(1., 1.5), 1), (seconds + 3, 1), (seconds + 4.5, 0)], muzzle=[(0, r(.22, .5)*h)], hang=[(0, 0), (1.5, r(4, 10))], twist=[(0, 0), (1.5, r(-18, 6))], look=[(0, 0), (1.5, -r(2, 10))], bend=[(0, 0), (1.5, -r(0, 5))])
+    s = _still('scratch', skeleton, rng, (1.5, seconds + 2), apart=[r(-.08, .08)*h, r(-.1, .0)*h, r(-.08, .08)*h, r(.12, .28)*h],
+               aside=np.array([0, .02, 0, -.01])*h)
+    s.tracks.update(down=[(0, 0), (r(1., 1.5), 1), (seconds + 3, 1), (seconds + 4.5, 0)], muzzle=[(0, r(.22, .5)*h)],
+                    hang=[(0, 0), (1.5, r(4, 10))], twist=[(0, 0), (1.5, r(-18, 6))], look=[(0, 0), (1.5, -r(2, 10))], bend=[(0, 0), (1.5, -r(0, 5))])
     angle, f, p, on = r(38, 52), r(1.6, 2.6), r(0, 6.28), lambda t: s.track('down', t)
     rub = lambda t: on(t)*np.sin(2*np.pi*f*t + p)*(.6 + .4*np.sin(1.7*t + p))
-    s.waves += [('head', lambda t: angle*on(t) + 4*rub(t)), ('muzzle', lambda t: .035*h*rub(t)), ('ears', lambda t: -12*on(t)), ('nod_side', lambda t: 2*rub(t - .05))]
+    s.waves += [('head', lambda t: angle*on(t) + 4*rub(t)), ('muzzle', lambda t: .035*h*rub(t)), ('ears', lambda t: -12*on(t)),
+                ('nod_side', lambda t: 2*rub(t - .05))]
     _spread(s, _bow(s, 2.4), h)
     _swish(s, rng, seconds, 4.)
     return s
@@ -538,8 +554,10 @@ def _look_about(skeleton, rng, seconds):
     s = _still('look_about', skeleton, rng, (0, seconds + 2), resting=True)
     last = [0.]
     def glance(): last[0] = float(np.clip(rng.choice([-last[0]*.7, 0, 0]) + rng.normal(0, 42), -80, 80)); return last[0]
-    s.tracks.update(look=_about(rng, 0, seconds + 4, 2., glance), neck=_about(rng, 0, seconds + 4, 4., lambda: rng.normal(-16, 9)), head=_about(rng, 0, seconds + 4, 3., lambda: rng.normal(-2, 7)),
-                    ears=_about(rng, 0, seconds + 4, 2., lambda: rng.choice([-18, -18, 15])), ears_out=_about(rng, 0, seconds + 4, 2., lambda: rng.normal(0, 14)), bend=_about(rng, 0, seconds + 4, 3., lambda: rng.normal(0, 3)))
+    s.tracks.update(look=_about(rng, 0, seconds + 4, 2., glance), neck=_about(rng, 0, seconds + 4, 4., lambda: rng.normal(-16, 9)),
+                    head=_about(rng, 0, seconds + 4, 3., lambda: rng.normal(-2, 7)),
+                    ears=_about(rng, 0, seconds + 4, 2., lambda: rng.choice([-18, -18, 15])),
+                    ears_out=_about(rng, 0, seconds + 4, 2., lambda: rng.normal(0, 14)), bend=_about(rng, 0, seconds + 4, 3., lambda: rng.normal(0, 3)))
     s.waves.append(('tail_up', lambda t: rng_up + 0*t)); rng_up = rng.uniform(0, .35)
     _swish(s, rng, seconds, 5.)
     return s
@@ -578,7 +596,8 @@ def _flies(skeleton, rng, seconds):
         what = rng.choice(['stamp', 'stamp', 'fore', 'head'])
         if what == 'head':
             side = rng.choice([-1, 1])*rng.uniform(45, 85)
-            look += [(at, 0.), (at + .5, side), (at + .5 + rng.uniform(.2, .7), side), (at + 1.9, 0.)]; neck += [(at, 0.), (at + .5, rng.uniform(5, 25)), (at + 1.2, 8.), (at + 1.9, 0.)]
+            look += [(at, 0.), (at + .5, side), (at + .5 + rng.uniform(.2, .7), side), (at + 1.9, 0.)]
+            neck += [(at, 0.), (at + .5, rng.uniform(5, 25)), (at + 1.2, 8.), (at + 1.9, 0.)]
             at += 2. + rng.exponential(.8); continue
         leg = int(rng.choice([0, 2])) if what == 'stamp' else int(rng.choice([1, 3]))
         up, down = rng.uniform(.18, .3), rng.uniform(.12, .2)
@@ -604,10 +623,12 @@ def _paw(skeleton, rng, seconds):
         at += .32
         for _ in range(n):
             reach, fold, p = rng.uniform(-34, -20), rng.uniform(28, 46), rng.uniform(.5, .8)
-            poses += [(at, (reach*.5, fold, p, 30, 20, 0)), (at + .2*p/.6, (reach, fold*.45, .35, 5, 10, 0)), (at + .42, (reach*.75, 4, .05, -4, 20, 0)), (at + .72, (rng.uniform(10, 22), 8, .1, 20, 45, 0))]
+            poses += [(at, (reach*.5, fold, p, 30, 20, 0)), (at + .2*p/.6, (reach, fold*.45, .35, 5, 10, 0)),
+                      (at + .42, (reach*.75, 4, .05, -4, 20, 0)), (at + .72, (rng.uniform(10, 22), 8, .1, 20, 45, 0))]
             at += 1.
         _leg_up(s, leg, first, at + .15, .06*h, poses)
-        side += [(max(first - .5, side[-1][0] + .02), 0.), (first + .2, lean), (at - .1, lean), (at + .5, 0.)]; neck += [(max(first - .5, neck[-1][0] + .02), 0.), (first + .3, head), (at, head), (at + .6, 0.)]
+        side += [(max(first - .5, side[-1][0] + .02), 0.), (first + .2, lean), (at - .1, lean), (at + .5, 0.)]
+        neck += [(max(first - .5, neck[-1][0] + .02), 0.), (first + .3, head), (at, head), (at + .6, 0.)]
         at += rng.uniform(.8, 2.5)
     s.tracks.update(side=side, neck=neck, head=[(k, .4*v) for k, v in neck], croup=[(k, .8*v) for k, v in side])
     _swish(s, rng, seconds, 3.)
@@ -632,7 +653,8 @@ def _rear(skeleton, rng, seconds):
         flex=[(0, 0), (g, 5), (top, -.22*up), (over, -.18*up), (land, 4), (land + .6, 0)],
         neck=[(0, 0), (g, -14), (top, r(-8, 22)), (over, r(-8, 22)), (land, -8), (land + .8, 0)],
         head=[(0, 0), (g, -4), (top, r(0, 22)), (over, r(-5, 22)), (land + .1, 4), (land + .8, 0)],
-        look=[(g, 0), (top, r(-12, 12)), (land, 0)], ears=[(0, 0), (g, r(-10, 24)), (land, 0)], tail_up=[(0, 0), (top, r(-.1, .3)), (land + .5, 0)], jaw=[(g, 0), (top, r(0, 6)), (land, 0)])
+        look=[(g, 0), (top, r(-12, 12)), (land, 0)], ears=[(0, 0), (g, r(-10, 24)), (land, 0)],
+        tail_up=[(0, 0), (top, r(-.1, .3)), (land + .5, 0)], jaw=[(g, 0), (top, r(0, 6)), (land, 0)])
     for leg, late in ((1, 0), (3, lead)):
         a, b, paws, f = g - .12 + late, land + r(-.02, .05), r(0, 16), r(1.2, 2.)
         tuck = lambda: (r(-24, 14), r(46, 66), r(.55, .72), r(25, 45), r(10, 30), 0)
@@ -652,13 +674,17 @@ def _buck(skeleton, rng, seconds):
     g, rise, fall = .35, r(.26, .34), r(.34, .42)
     top, land = g + rise, g + rise + .08 + fall
     s = _still('buck', skeleton, rng, (.1, land + .3), anchor=1., apart=[0, r(.0, .12)*h, 0, r(.0, .12)*h])
-    s.tracks.update(pitch=[(g - .12, 0), (top, up), (top + .06, up), (land + .04, 0)], withers=[(0, 0), (g, .05), (top, .03), (land, .03), (land + .6, 0)], croup=[(0, 0), (g - .02, .06), (g + .15, .0), (land, .02), (land + .2, .05), (land + .7, 0)],
+    s.tracks.update(pitch=[(g - .12, 0), (top, up), (top + .06, up), (land + .04, 0)],
+                    withers=[(0, 0), (g, .05), (top, .03), (land, .03), (land + .6, 0)],
+                    croup=[(0, 0), (g - .02, .06), (g + .15, .0), (land, .02), (land + .2, .05), (land + .7, 0)],
         flex=[(0, 0), (g, 5), (top, -8), (land, 4), (land + .6, 0)], forward=[(0, 0), (top, .03), (land, 0)],
-        neck=[(0, 0), (g, r(10, 35)), (top, r(20, 45)), (land, r(0, 20)), (land + .8, 0)], head=[(0, 0), (g, 5), (top, r(-5, 20)), (land + .5, 0)], ears=[(0, 0), (g, 24), (land + .5, 0)], tail_up=[(g, 0), (top, r(.2, 1.)), (land + .6, 0)])
+        neck=[(0, 0), (g, r(10, 35)), (top, r(20, 45)), (land, r(0, 20)), (land + .8, 0)],
+        head=[(0, 0), (g, 5), (top, r(-5, 20)), (land + .5, 0)], ears=[(0, 0), (g, 24), (land + .5, 0)], tail_up=[(g, 0), (top, r(.2, 1.)), (land + .6, 0)])
     for leg in (0, 2):
         late = r(0, .03)
         a, b = g + .02 + late, land + r(-.03, .05)
-        _leg_up(s, leg, a, b, .1*h, [(a + .45*rise, (r(5, 15), r(38, 52), 0, 20, 15, 0)), (top + .03 + late, _kick_pose(r, high)), (top + .1 + late, _kick_pose(r, high)), (b - .16, (r(-4, 8), r(24, 36), 0, 12, 8, 0))])
+        _leg_up(s, leg, a, b, .1*h, [(a + .45*rise, (r(5, 15), r(38, 52), 0, 20, 15, 0)), (top + .03 + late, _kick_pose(r, high)),
+                                     (top + .1 + late, _kick_pose(r, high)), (b - .16, (r(-4, 8), r(24, 36), 0, 12, 8, 0))])
     return s
 
 def _kick(skeleton, rng, seconds):
@@ -667,9 +693,12 @@ def _kick(skeleton, rng, seconds):
     top, land = g + rise, g + rise + fall
     s = _still('kick', skeleton, rng, (.1, land + .3), apart=r(-.05, .05, 4)*h)
     high = r(.35, .8)
-    s.tracks.update(pitch=[(0, 0), (g, -.5), (top, r(2, 6)*high), (land + .1, 0)], side=[(0, 0), (g, .02), (top, .025), (land + .4, 0)], roll=[(g, 0), (top, r(0, 3)), (land + .3, 0)],
-        neck=[(0, 0), (g, r(-5, 15)), (top, r(5, 25)), (land + .7, 0)], look=[(0, 0), (g, r(-45, 10)), (land, r(-45, 10)), (land + 1., 0)], ears=[(0, 0), (g, 24), (land + 1., 0)])
-    _leg_up(s, 2, g, land, .1*h, [(g + .5*rise, (r(-16, 0), r(45, 60), 0, 20, 15, 0)), (top, _kick_pose(r, high)), (top + .06, _kick_pose(r, high)), (land - .15, (r(-4, 8), r(24, 36), 0, 12, 8, 0))])
+    s.tracks.update(pitch=[(0, 0), (g, -.5), (top, r(2, 6)*high), (land + .1, 0)], side=[(0, 0), (g, .02), (top, .025), (land + .4, 0)],
+                    roll=[(g, 0), (top, r(0, 3)), (land + .3, 0)],
+        neck=[(0, 0), (g, r(-5, 15)), (top, r(5, 25)), (land + .7, 0)], look=[(0, 0), (g, r(-45, 10)), (land, r(-45, 10)), (land + 1., 0)],
+        ears=[(0, 0), (g, 24), (land + 1., 0)])
+    _leg_up(s, 2, g, land, .1*h, [(g + .5*rise, (r(-16, 0), r(45, 60), 0, 20, 15, 0)), (top, _kick_pose(r, high)),
+                                  (top + .06, _kick_pose(r, high)), (land - .15, (r(-4, 8), r(24, 36), 0, 12, 8, 0))])
     _swish(s, rng, seconds, 2.)
     return s
 
@@ -685,9 +714,12 @@ def _lie(skeleton, rng, seconds):
     s.tracks.update(
         withers=[(0, 0), (1.2, .05), (2.2, low - .14), (3., low), (up + .35, low), (up + 1.3, .26), (up + 1.5, .24), (up + 2.4, 0)],
         croup=[(0, 0), (1.1, .05), (2.0, .12), (3., back), (up + 1.05, back), (up + 2.1, 0)],
-        roll=[(2.2, 0), (2.9, roll), (up, roll), (up + .6, 0)], flex=[(1, 0), (2.5, 6), (3, 2), (up + 1., -4), (up + 2.2, 0)], forward=[(1., 0), (2.9, -.06), (up + .5, -.06), (up + 1.6, 0)],
-        neck=[(0, 0), (1.0, r(25, 50)), (2.2, r(0, 25)), (3.2, r(-12, 10)), (up + .3, -12), (up + 1., 6), (up + 2.4, 0)], head=[(0, 0), (1., 10), (3., r(-4, 10)), (up + 1., 0)],
-        look=[(2.9, 0.)] + [(k, v) for k, v in _about(rng, 3.2, up - .8, 2.2, lambda: rng.normal(0, 28))][1:-2] + [(up, 0.)], ears_out=_about(rng, 0, up, 2., lambda: rng.normal(0, 10)))
+        roll=[(2.2, 0), (2.9, roll), (up, roll), (up + .6, 0)], flex=[(1, 0), (2.5, 6), (3, 2), (up + 1., -4), (up + 2.2, 0)],
+        forward=[(1., 0), (2.9, -.06), (up + .5, -.06), (up + 1.6, 0)],
+        neck=[(0, 0), (1.0, r(25, 50)), (2.2, r(0, 25)), (3.2, r(-12, 10)), (up + .3, -12), (up + 1., 6), (up + 2.4, 0)],
+        head=[(0, 0), (1., 10), (3., r(-4, 10)), (up + 1., 0)],
+        look=[(2.9, 0.)] + [(k, v) for k, v in _about(rng, 3.2, up - .8, 2.2, lambda: rng.normal(0, 28))][1:-2] + [(up, 0.)],
+        ears_out=_about(rng, 0, up, 2., lambda: rng.normal(0, 10)))
     for n, leg in enumerate((3, 1)):
         a, b = 1.02 + .12*n, up + .95 + .16*n
         half, lying = (-10, 70, .64, 35, 25, 0, 0), tuple(np.add(_FOLDED[1], (r(-3, 3), 0, 0, r(-8, 8), 0, 0, 0)))
@@ -716,7 +748,8 @@ class _Ride(_Scene):
     def mixed(self, t, f):
         "The mean of f(style, its clock), weighted; a style that has no say is not asked."
         P = self.clock(t); W = self.weights(P)
-        return sum(W[:, i].reshape((-1,) + (1,)*(np.ndim(v) - 1))*v for i, (s, c) in enumerate(zip(self.styles, self.shift)) if W[:, i].any() for v in [f(s, P - c)])
+        return sum(W[:, i].reshape((-1,) + (1,)*(np.ndim(v) - 1))*v for i, (s, c) in enumerate(zip(self.styles, self.shift)) if W[:, i].any()
+                   for v in [f(s, P - c)])
     def body(self, t):
         at, d, tr = self.table, np.radians, lambda n: self.track(n, t)
         xy, heading, kappa, v = np.stack([at['x'](t), at['y'](t)], -1), at['heading'](t), at['kappa'](t), self.speed(t)
@@ -751,7 +784,8 @@ class _Ride(_Scene):
         return dict(ears=ears, jaw=np.stack([zero, zero, u['jaw']*(.6 + .4*slow[:, 3]).clip(0, 2)], -1), mane=np.zeros((len(t), 3)))
 
 # %% ../nbs/10b_actions.ipynb #10-053
-_COMMON = ('slow', 'tail_slow', 'ears_slow', 'ears', 'jaw', 'look_side', 'low', 'tail_side', 'bend', 'neck_shape', 'flex0', 'pitch0', 'sway')  # of a horse, whatever its gait
+# of a horse, whatever its gait
+_COMMON = ('slow', 'tail_slow', 'ears_slow', 'ears', 'jaw', 'look_side', 'low', 'tail_side', 'bend', 'neck_shape', 'flex0', 'pitch0', 'sway')
 
 def _styles(gaits, speeds, skeleton, rng, rest):
     "One horse's way of going in several gaits; where it stands it does so in the rhythm of its neighbour."
@@ -830,7 +864,8 @@ def _ground(scene, falls, first=None, last=None):
         y = rest['toe'][leg, 1] - rest['mid'][1] - mean(down, 'centre')[:, leg] - j[:, 1]
         for end, sq, on in ((0, square[0], first is not None), (-1, square[1], last is not None)):
             if on: tm[end], x[end], y[end] = at['t']([first, last][end]), rest['toe'][leg, 0] + sq[leg, 0], rest['toe'][leg, 1] - rest['mid'][1] + sq[leg, 1]
-        if first is not None: t0[0], t1[0] = -1e6, at['t'](first + .12 + .5*(off[0] - first - .12))  # who sets off from a halt, or comes to one, has no leg left far behind or put far ahead
+        # who sets off from a halt, or comes to one, has no leg left far behind or put far ahead
+        if first is not None: t0[0], t1[0] = -1e6, at['t'](first + .12 + .5*(off[0] - first - .12))
         if last is not None: t0[-1], t1[-1] = at['t'](last - .05 - .5*(last - .05 - down[-1])), 1e6
         a = at['heading'](tm)
         xy = np.stack([at['x'](tm) + np.cos(a)*x - np.sin(a)*y, at['y'](tm) + np.sin(a)*x + np.cos(a)*y], 1)
@@ -848,7 +883,8 @@ def _haste(scene, t0, t1, h):
 # %% ../nbs/10b_actions.ipynb #10-059
 def _curve(rng, turn, figure, h):
     "Curvature (1/m, to the left) over the metres gone: straight, a circle, a serpentine, an eight."
-    if figure not in (None, 'straight', 'circle', 'serpentine', 'eight'): raise InputError(f"Expected figure to be straight, circle, serpentine or eight, but got {figure!r}.")
+    if figure not in (None, 'straight', 'circle', 'serpentine', 'eight'):
+        raise InputError(f"Expected figure to be straight, circle, serpentine or eight, but got {figure!r}.")
     if turn is None: turn = rng.choice([-1, 1])/(rng.uniform(5, 15)*h) if figure not in (None, 'straight') or (figure is None and rng.random() < .4) else 0.
     if figure == 'serpentine': return lambda D: turn*np.sin(2*np.pi*D*abs(turn)/3.)
     if figure == 'eight': return lambda D: turn*np.tanh(3*np.sin(D*abs(turn)/2 + .3))
@@ -868,7 +904,8 @@ def _transition(name, gaits, skeleton, rng, seconds, turn=None, figure=None, spe
     speeds = _drawn_speeds(gaits, _size(skeleton), rng) if speeds is None else speeds
     styles = _styles(gaits, speeds, skeleton, rng, rest)
     over = rng.uniform(1.4, 2.2)
-    s = _Ride(name, skeleton, rest, replace(styles[0], look=dict(styles[0].look, fold=1.88)), (0, 0), styles=styles, keys=[(0., np.eye(2)[0]), (over, np.eye(2)[1])])
+    s = _Ride(name, skeleton, rest, replace(styles[0], look=dict(styles[0].look, fold=1.88)), (0, 0), styles=styles,
+              keys=[(0., np.eye(2)[0]), (over, np.eye(2)[1])])
     phase, s.shift = _in_step(styles)
     s.table = _clockwork(s, seconds, _curve(rng, turn, figure, _size(skeleton)))
     first, last = (0. if gaits[0] == 'stand' else None), (over if gaits[1] == 'stand' else None)
@@ -879,7 +916,8 @@ def _transition(name, gaits, skeleton, rng, seconds, turn=None, figure=None, spe
 # %% ../nbs/10b_actions.ipynb #10-060
 def _single(name, style, skeleton, rng, rest, seconds, curvature=lambda D: 0*D, pause=(), change=None, **more):
     "A ride in one way of going; `change` may move footfalls."
-    s = _Ride(name, skeleton, rest, replace(style, look=dict(style.look, fold=1.88)), (0., seconds), styles=[style], keys=[(0., np.ones(1)), (1., np.ones(1))], **more)
+    s = _Ride(name, skeleton, rest, replace(style, look=dict(style.look, fold=1.88)), (0., seconds), styles=[style],
+              keys=[(0., np.ones(1)), (1., np.ones(1))], **more)
     phase, s.shift = _in_step([style])
     s.table = _clockwork(s, seconds, curvature, pause)
     falls = _footfalls(s, phase)
@@ -903,8 +941,11 @@ def _like(skeleton, rng, rest, look=(), u=(), **changes):
 def _rein_back(skeleton, rng, seconds):
     h, r, rest, n4 = _size(skeleton), rng.uniform, _rest(skeleton), lambda m, sd: rng.normal(m, sd, 4)
     lag = r(.0, .08)
-    s = _like(skeleton, rng, rest, dict(travel=(.01, .015), low=-1), dict(travel_w=.01, travel_c=.015, tail=r(-.05, .2), neck=np.radians(r(-12, 22)), head=np.radians(r(0, 22)), low=1., surge=.005), speed=-r(.35, .75)*h**.5, freq=r(.5, .72)/h**.5,
-        phase=np.array([0, .5 + lag, .5, lag]) + n4(0, .012), duty=n4(.66, .015), lift=np.where(_FORE, r(.05, .09), r(.04, .07))*h, heel=np.radians(n4(14, 3)), peak=np.radians(np.where(_FORE, n4(52, 5), n4(30, 4))), centre=n4(0, .01)*h, sag=np.radians(n4(4, 1)))
+    s = _like(skeleton, rng, rest, dict(travel=(.01, .015), low=-1),
+              dict(travel_w=.01, travel_c=.015, tail=r(-.05, .2), neck=np.radians(r(-12, 22)), head=np.radians(r(0, 22)), low=1., surge=.005),
+              speed=-r(.35, .75)*h**.5, freq=r(.5, .72)/h**.5,
+        phase=np.array([0, .5 + lag, .5, lag]) + n4(0, .012), duty=n4(.66, .015), lift=np.where(_FORE, r(.05, .09), r(.04, .07))*h,
+        heel=np.radians(n4(14, 3)), peak=np.radians(np.where(_FORE, n4(52, 5), n4(30, 4))), centre=n4(0, .01)*h, sag=np.radians(n4(4, 1)))
     return _single('rein_back', s, skeleton, rng, rest, seconds)
 
 def _collected(name, forward, hz, lift, travel, duty):
@@ -949,13 +990,16 @@ def _over(s, h, height, r):
     at = np.array([off - .34, off, down, down + .2, down + .55])
     before, after = CubicHermiteSpline(at[:2], [-.02, z0], [0, v0/h]), CubicHermiteSpline(at[2:], [z1, -.07, 0], [v1/h, 0, 0])
     flight = lambda t: z0 + (v0*(t - off) - 4.905*(t - off)**2)/h
-    s.waves.append(('up', lambda t: np.select([t < at[0], t < off, t < down, t < at[-1]], [-.02*_ease(np.clip((t - at[0] + .4)/.4, 0, 1)), before(t), flight(t), after(t)], 0.)))
+    s.waves.append(('up', lambda t: np.select([t < at[0], t < off, t < down, t < at[-1]],
+                                              [-.02*_ease(np.clip((t - at[0] + .4)/.4, 0, 1)), before(t), flight(t), after(t)], 0.)))
     curve = lambda keys: (lambda c, a, b: lambda t: np.where((t > a) & (t < b), c(np.clip(t, a, b)), 0))(CubicSpline(*zip(*keys), bc_type='clamped'), keys[0][0], keys[-1][0])
     mid = (off + down)/2
     s.waves += [('pitch', curve([(off - .45, 0.), (off - .2, -.35*up), (off, -up), (mid, .1*land), (down, land), (down + .22, .3*land), (down + .6, 0.)])),
                 ('flex', curve([(off - .4, 0.), (off, -9.), (mid, r(6, 12)), (down, 3.), (down + .5, 0.)]))]
     n = r(10, 26)
-    s.tracks.update(neck=[(off - .5, 0), (off - .15, -8), (mid, n), (down + .05, -4), (down + .6, 0)], head=[(off - .3, 0), (mid, -10), (down + .3, 0)], ears=[(off - .8, 0), (off - .5, -15), (down, -15), (down + .4, 0)], tail_up=[(off - .1, 0), (mid, r(0, .4)), (down + .1, r(0, .5)), (down + .6, 0)])
+    s.tracks.update(neck=[(off - .5, 0), (off - .15, -8), (mid, n), (down + .05, -4), (down + .6, 0)],
+                    head=[(off - .3, 0), (mid, -10), (down + .3, 0)], ears=[(off - .8, 0), (off - .5, -15), (down, -15), (down + .4, 0)],
+                    tail_up=[(off - .1, 0), (mid, r(0, .4)), (down + .1, r(0, .5)), (down + .6, 0)])
     s.core = (off - 1.1, down + 1.)
     s.labels = lambda t: np.where((t > off - .25) & (t < down + .2), 'jump', s.styles[0].gait)
     s.obstacle = dict(at=[float(s.table[c](mid)) for c in 'xy'], heading=float(s.table['heading'](mid)), height=height)
@@ -969,15 +1013,21 @@ def _tuck(s, leg, r):
     k = np.searchsorted(f[:, _T1], mid)          # the stance that ends before the flight is k - 1
     a, b = f[k-1, _T1], f[k, _T0]
     fold = r(52, 66)
-    if _FORE[leg]: keys = [(a, 0, (0, 30, .6, 30, 20, 0)), (max(off - .02, a + .1), 1, (r(-20, -6), fold, r(.55, .68), 30, 20, 0)), (mid + .02, 1, (r(-26, -10), fold, r(.5, .65), 30, 20, 0)), (b - .07, .75, (-26, 8, .12, 5, 12, 0)), (b, 0, (-24, 4, 0, 0, 5, 0))]
-    else: keys = [(a, 0, (18, 0, 0, 10, 20, 0)), (a + .1, .8, (r(12, 20), 10, 0, 25, 25, 0)), (mid, 1, (r(8, 18), .62*fold, 0, 30, 22, 0)), (down - .04, 1, (r(4, 16), fold, 0, 30, 20, 0)), (b - .14, .7, (-14, 34, 0, 10, 10, 0)), (b, 0, (-14, 20, 0, 0, 0, 0))]
+    if _FORE[leg]:
+        keys = [(a, 0, (0, 30, .6, 30, 20, 0)), (max(off - .02, a + .1), 1, (r(-20, -6), fold, r(.55, .68), 30, 20, 0)),
+                (mid + .02, 1, (r(-26, -10), fold, r(.5, .65), 30, 20, 0)), (b - .07, .75, (-26, 8, .12, 5, 12, 0)), (b, 0, (-24, 4, 0, 0, 5, 0))]
+    else:
+        keys = [(a, 0, (18, 0, 0, 10, 20, 0)), (a + .1, .8, (r(12, 20), 10, 0, 25, 25, 0)), (mid, 1, (r(8, 18), .62*fold, 0, 30, 22, 0)),
+                (down - .04, 1, (r(4, 16), fold, 0, 30, 20, 0)), (b - .14, .7, (-14, 34, 0, 10, 10, 0)), (b, 0, (-14, 20, 0, 0, 0, 0))]
     s.hold[leg] = [(t, (w, *p)) for t, w, p in keys]
 
 # %% ../nbs/10b_actions.ipynb #10-069
 _CHANGES = tuple(f'{a}-{b}' for a, b in [('stand', 'walk'), ('walk', 'stand'), ('walk', 'trot'), ('trot', 'walk'), ('stand', 'trot'), ('trot', 'stand')] + [p for x in ('left', 'right') for p in
     [('walk', f'canter_{x}'), ('trot', f'canter_{x}'), (f'canter_{x}', 'trot'), (f'canter_{x}', 'walk'), (f'canter_{x}', f'gallop_{x}'), (f'gallop_{x}', f'canter_{x}')]] + [('canter_left', 'canter_right'), ('canter_right', 'canter_left')])
-_SPOT = dict(graze=_graze, drink=_drink, look_about=_look_about, shake=_shake, scratch=_scratch, flies=_flies, paw=_paw, rear=_rear, buck=_buck, kick=_kick, lie=_lie)
-_GOING = dict(jump=_jump, rein_back=_rein_back, piaffe=_collected('piaffe', (.02, .25), (.88, 1.05), (.14, .26), (.02, .05), (.50, .56)), passage=_collected('passage', (1.1, 1.7), (.92, 1.06), (.2, .34), (.06, .1), (.42, .48)))
+_SPOT = dict(graze=_graze, drink=_drink, look_about=_look_about, shake=_shake, scratch=_scratch, flies=_flies, paw=_paw, rear=_rear,
+             buck=_buck, kick=_kick, lie=_lie)
+_GOING = dict(jump=_jump, rein_back=_rein_back, piaffe=_collected('piaffe', (.02, .25), (.88, 1.05), (.14, .26), (.02, .05), (.50, .56)),
+              passage=_collected('passage', (1.1, 1.7), (.92, 1.06), (.2, .34), (.06, .1), (.42, .48)))
 TRANSITIONS = {c.replace('-', '_'): tuple(c.split('-')) for c in _CHANGES}
 ACTIONS = tuple(_SPOT) + tuple(_GOING) + tuple(TRANSITIONS)
 
@@ -1014,4 +1064,5 @@ def perform(
     Q, trunk, feet, legs = _render(scene, t)
     way = np.linalg.norm(np.diff(trunk['root'][:, :2], axis=0), axis=1).sum()/max(t[-1] - t[0], 1e-9) if isinstance(scene, _Still) else float(scene.speed(t).mean())
     hz = float(np.ptp(scene.clock(t)[[0, -1]])/max(t[-1] - t[0], 1e-9))
-    return Motion(Q, trunk['root'], feet['stance'], skeleton, action, way, float(fps), hz, scene.clock(t), dict(scene=scene, trunk=trunk, legs=legs, feet=feet, time=t, gaits=scene.gaits(t)))
+    return Motion(Q, trunk['root'], feet['stance'], skeleton, action, way, float(fps), hz, scene.clock(t),
+                  dict(scene=scene, trunk=trunk, legs=legs, feet=feet, time=t, gaits=scene.gaits(t)))
