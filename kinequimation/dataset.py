@@ -109,7 +109,8 @@ def _cut(clip, at, film):
 
 # %% ../nbs/11_dataset.ipynb #11-012
 VIEWS = {  # share, degrees from the nose to the camera (on either side), their spread
-    'side': (.31, 90, 13), 'three_quarter_front': (.14, 45, 12), 'three_quarter_rear': (.13, 135, 12), 'front': (.11, 0, 11), 'rear': (.11, 180, 11), 'above': (.11, None, None), 'low': (.09, None, None)}
+    'side': (.31, 90, 13), 'three_quarter_front': (.14, 45, 12), 'three_quarter_rear': (.13, 135, 12), 'front': (.11, 0, 11),
+    'rear': (.11, 180, 11), 'above': (.11, None, None), 'low': (.09, None, None)}
 FRAMINGS = {'whole': .56, 'small': .17, 'cut': .17, 'part': .10}  # cut: an edge of the picture goes through the horse; part: head or hindquarters fill it
 LENS_MM = (20, 120)       # focal length on 36 mm film
 
@@ -314,13 +315,18 @@ def plan_clip(
     eyes, middle = camera.location, FRAMES_PER_CLIP//2
     spots = draw_company(rng, heads.mean(1), eyes)
     company = [_cast(rng, out, who, seed, f'{stem}_{k + 1}', film, at)[0] for k, (who, at) in enumerate(zip(_neighbours(rng, h, len(spots)), spots))]
-    place = dict(seed=int(rng.integers(2**31)), eye=eyes[middle].round(6).tolist(), root=clip.root_location[shown[middle]].round(6).tolist(), plain=bool(rng.random() < .08), eyes=eyes.round(4).tolist())
-    photo = dict(seed=int(rng.integers(2**31)), film=film, shutter=round(float(np.clip(moves['fps']*np.exp(rng.uniform(*np.log([1/400, 1/40]))), 0, 1)), 3) if rng.random() < .3 else 0.)
+    place = dict(seed=int(rng.integers(2**31)), eye=eyes[middle].round(6).tolist(), root=clip.root_location[shown[middle]].round(6).tolist(),
+                 plain=bool(rng.random() < .08), eyes=eyes.round(4).tolist())
+    photo = dict(seed=int(rng.integers(2**31)), film=film,
+                 shutter=round(float(np.clip(moves['fps']*np.exp(rng.uniform(*np.log([1/400, 1/40]))), 0, 1)), 3) if rng.random() < .3 else 0.)
     job = dict(out=str(out), size=list(size), samples=samples, fps=moves['fps'], names=[f'{stem}_{k}' for k in range(FRAMES_PER_CLIP)], frames=shown,
-               camera=dict(K=camera.K.round(6).tolist(), R=camera.R.round(9).tolist(), t=camera.t.round(9).tolist()), horses=[entry, *company], place=place, photo=photo)
+               camera=dict(K=camera.K.round(6).tolist(), R=camera.R.round(9).tolist(), t=camera.t.round(9).tolist()), horses=[entry, *company],
+               place=place, photo=photo)
     if is_negative(i): job.update(horses=[]), moves.update(gait=None, speed_mps=None)
-    return dict(job, schema=SCHEMA, clip_id=f'{seed}-{stem}', horse_id=entry['id'] if job['horses'] else None, split=split_of(h), kind='film' if film else 'stills',
-                camera_ids=[f'{seed}-{stem}' + ('' if film else f'-{k}') for k in range(FRAMES_PER_CLIP)], views=[str(v) for v in view_of(eyes, heads)], **{k: moves[k] for k in ('gait', 'speed_mps', 'frame_idx')})
+    return dict(job, schema=SCHEMA, clip_id=f'{seed}-{stem}', horse_id=entry['id'] if job['horses'] else None, split=split_of(h),
+                kind='film' if film else 'stills',
+                camera_ids=[f'{seed}-{stem}' + ('' if film else f'-{k}') for k in range(FRAMES_PER_CLIP)],
+                views=[str(v) for v in view_of(eyes, heads)], **{k: moves[k] for k in ('gait', 'speed_mps', 'frame_idx')})
 
 # %% ../nbs/11_dataset.ipynb #11-028
 def _cast(rng, out, h, seed, stem, film, at=None):
@@ -331,7 +337,9 @@ def _cast(rng, out, h, seed, stem, film, at=None):
     horse = replace(horse, skeleton=load_skeleton(path))   # as the renderer will read it, to the last digit
     clip, shown, moves = draw_motion(rng, horse.skeleton, film, calm=at is not None)
     clip.save(out/'clips'/f'{stem}.npz')
-    entry = dict(id=name, skeleton=str(path), clip=str(out/'clips'/f'{stem}.npz'), look=horse.look, tack_seed=None if moves['gait'] in UNDRESSED else int(rng.integers(2**31)))   # half of those who could wear something do
+    # half of those who could wear something do
+    entry = dict(id=name, skeleton=str(path), clip=str(out/'clips'/f'{stem}.npz'), look=horse.look,
+                 tack_seed=None if moves['gait'] in UNDRESSED else int(rng.integers(2**31)))
     return (dict(entry, at=at) if at is not None else entry), clip, shown, moves
 
 
@@ -355,7 +363,8 @@ def planned(
         stored = dict(job, out='.', horses=[dict(h, skeleton=inside(h['skeleton']), clip=inside(h['clip'])) for h in job['horses']])
         with atomic_path(path) as partial: partial.write_text(json.dumps(stored))
     job = load_job(path)
-    if (job['clip_id'], job['size']) != (f'{seed}-{i:06d}', list(size)): raise InputError(f'Expected {path} to be planned with seed {seed} and size {list(size)}, but it is {job["clip_id"]} of {job["size"]}: another seed or size. Choose another folder.')
+    if (job['clip_id'], job['size']) != (f'{seed}-{i:06d}', list(size)):
+        raise InputError(f'Expected {path} to be planned with seed {seed} and size {list(size)}, but it is {job["clip_id"]} of {job["size"]}: another seed or size. Choose another folder.')
     return job
 
 
@@ -480,8 +489,10 @@ def _sketched(camera, entry, move, k):
         if np.isfinite(uv[[p, c]]).all(): cv2.line(mask, *(tuple(int(v) for v in np.clip(uv[j], -9999, 9999)) for j in (p, c)), 1, thick)
     y, x = np.nonzero(mask)
     box = [int(x.min()), int(y.min()), int(np.ptp(x)) + 1, int(np.ptp(y)) + 1] if len(x) else [0, 0, 0, 0]
-    return dict(id=entry['id'], keypoints=np.c_[np.where(inside[:, None], uv, 0), 2*inside], bbox_xywh=box, area=int(mask.sum()), segmentation=mask_to_rle(mask), heads=heads, tails=tails, rotation=matrix_to_quat(Q),
-                heads_camera=camera.to_camera(heads), tails_camera=camera.to_camera(tails), rotation_camera=matrix_to_quat(camera.R @ Q), look=entry['look'], tack=None, mask=mask > 0)
+    return dict(id=entry['id'], keypoints=np.c_[np.where(inside[:, None], uv, 0), 2*inside], bbox_xywh=box, area=int(mask.sum()),
+                segmentation=mask_to_rle(mask), heads=heads, tails=tails, rotation=matrix_to_quat(Q),
+                heads_camera=camera.to_camera(heads), tails_camera=camera.to_camera(tails), rotation_camera=matrix_to_quat(camera.R @ Q),
+                look=entry['look'], tack=None, mask=mask > 0)
 
 
 def _tone(name): return [int(v) for v in np.random.default_rng(sum(map(ord, name))).integers(20, 110, 3)]
@@ -518,7 +529,8 @@ def write_annotations(
 def record_of(job: dict, k: int) -> dict:
     "The line of the index for frame `k` of a job."
     at = job['frame_idx'][k]
-    return dict(frame=job['names'][k], clip=job['clip_id'], camera=job['camera_ids'][k], horse=job['horse_id'], background=[h['id'] for h in job['horses'][1:]], gait=job['gait'], speed_mps=job['speed_mps'],
+    return dict(frame=job['names'][k], clip=job['clip_id'], camera=job['camera_ids'][k], horse=job['horse_id'],
+                background=[h['id'] for h in job['horses'][1:]], gait=job['gait'], speed_mps=job['speed_mps'],
                 kind=job['kind'], view=job['views'][k], frame_idx=at, time_s=round(at/job['fps'], 6), split=job['split'])
 
 
@@ -526,18 +538,22 @@ def load_label(path) -> dict:
     "A label; raises `InputError` where it can't be read."
     path = existing_file(path, 'a label')
     try: return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError): raise InputError(f'Expected a label, but {path} is not JSON. Delete it and render again: it is made anew.') from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError(f'Expected a label, but {path} is not JSON. Delete it and render again: it is made anew.') from None
 
 # %% ../nbs/11_dataset.ipynb #11-047
 def _add_frame(coco, label, record):
     "One image, and an annotation for each horse in it."
     image = len(coco['images']) + 1
-    coco['images'].append(dict(record, id=image, file_name=f'images/{record["frame"]}.jpg', width=label['size'][0], height=label['size'][1], has_horse=bool(label['horses'])))
+    coco['images'].append(dict(record, id=image, file_name=f'images/{record["frame"]}.jpg', width=label['size'][0], height=label['size'][1],
+                               has_horse=bool(label['horses'])))
     for horse in label['horses']:
         points = np.array(horse['keypoints'])
         coco['annotations'].append(dict(
-            id=len(coco['annotations']) + 1, image_id=image, category_id=1, iscrowd=0, bbox=horse['bbox_xywh'], area=horse['area'], segmentation=horse['segmentation'],
-            num_keypoints=int((points[:, 2] > 0).sum()), keypoints=points.round(2).ravel().tolist(), background=horse['id'] != record['horse'], horse=horse['id'], facing=_facing(np.array(horse['heads_camera'])),
+            id=len(coco['annotations']) + 1, image_id=image, category_id=1, iscrowd=0, bbox=horse['bbox_xywh'], area=horse['area'],
+            segmentation=horse['segmentation'],
+            num_keypoints=int((points[:, 2] > 0).sum()), keypoints=points.round(2).ravel().tolist(), background=horse['id'] != record['horse'],
+            horse=horse['id'], facing=_facing(np.array(horse['heads_camera'])),
             look=horse['look'], rider=bool((horse['tack'] or {}).get('rider'))))
 
 
@@ -560,7 +576,8 @@ def show(
     "A contact sheet: pictures drawn at random, in their order. Raises `InputError` where there are none."
     out, records = Path(out), read_index(out)
     chosen = [r for r in records if gait in (None, r['gait']) and view in (None, r['view'])]
-    if not chosen: raise InputError(f'Expected pictures of {gait or "any gait"} seen from {view or "anywhere"} in {out}, but there are none among {len(records)}. Gaits: {_values(records, "gait")}. Views: {_values(records, "view")}.')
+    if not chosen:
+        raise InputError(f'Expected pictures of {gait or "any gait"} seen from {view or "anywhere"} in {out}, but there are none among {len(records)}. Gaits: {_values(records, "gait")}. Views: {_values(records, "view")}.')
     picks = np.sort(np.random.default_rng(seed).choice(len(chosen), min(n, len(chosen)), replace=False))
     tiles = [_tile(out, chosen[k]['frame'], labels, cell) for k in picks]
     columns = min(columns, len(tiles))
@@ -574,7 +591,8 @@ def read_index(
     "The records of a set; raises `InputError` where the index is missing or broken."
     path = _index_file(out)
     try: return [json.loads(line) for line in path.read_text().splitlines()]
-    except (json.JSONDecodeError, UnicodeDecodeError): raise InputError(f'Expected a line of JSON for each frame in {path}, but some are broken. Run `kinequimation dataset check` on the folder.') from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError(f'Expected a line of JSON for each frame in {path}, but some are broken. Run `kinequimation dataset check` on the folder.') from None
 
 # %% ../nbs/11_dataset.ipynb #11-051
 def _index_file(out):
@@ -609,7 +627,8 @@ def _draw_label(image, horse, scale):
     cv2.rectangle(image, px((x, y)), px((x + w, y + h)), (0, 220, 255), 1)
     for p, c in HORSE68.edges:
         if min(points[[p, c], 2]) > 0: cv2.line(image, px(points[p, :2]), px(points[c, :2]), _side(c), 1, cv2.LINE_AA)
-    for k in np.flatnonzero(points[:, 2]): cv2.circle(image, px(points[k, :2]), 2 if points[k, 2] == 2 else 1, _side(k), -1 if points[k, 2] == 2 else 1, cv2.LINE_AA)
+    for k in np.flatnonzero(points[:, 2]):
+        cv2.circle(image, px(points[k, :2]), 2 if points[k, 2] == 2 else 1, _side(k), -1 if points[k, 2] == 2 else 1, cv2.LINE_AA)
 
 
 def _side(k): return (60, 60, 230) if '.L' in HORSE68.names[k] else (230, 120, 40) if '.R' in HORSE68.names[k] else (60, 200, 60)
@@ -681,7 +700,8 @@ def _against(value, table, where=''):
         for part in key.split('.'): v = v.get(part, _MISSING) if isinstance(v, dict) else _MISSING
         if v is _MISSING: wrong.append(f'{where}{key} is missing')
         elif isinstance(kind, tuple) and isinstance(kind[0], int): wrong += _against_shape(v, kind, where + key)
-        elif not isinstance(v, kind) or isinstance(v, bool): wrong.append(f'{where}{key} is {type(v).__name__}, not {getattr(kind, "__name__", "what it should be")}')
+        elif not isinstance(v, kind) or isinstance(v, bool):
+            wrong.append(f'{where}{key} is {type(v).__name__}, not {getattr(kind, "__name__", "what it should be")}')
     return wrong
 
 
@@ -705,7 +725,8 @@ def _both_sides(records):
         sides = {}
         for r in records:
             for name in ids(r): sides.setdefault(name, {}).setdefault(r['split'], r['frame'])
-        faults += [f'{what} {name} is on both sides of the split: {s.get("train")} in train, {s.get("val")} in val' for name, s in sides.items() if name is not None and len(s) > 1]
+        faults += [f'{what} {name} is on both sides of the split: {s.get("train")} in train, {s.get("val")} in val'
+                   for name, s in sides.items() if name is not None and len(s) > 1]
     return faults
 
 
@@ -741,7 +762,8 @@ def _check_coco(out, records):
         try: coco = json.loads(path.read_text()); coco['images'], coco['annotations']
         except (OSError, ValueError, KeyError, TypeError): faults.append(f'annotations/{split}.json: can not be read'); continue
         images, wanted = [i['frame'] for i in coco['images']], [r['frame'] for r in records if r['split'] == split]
-        if sorted(images) != sorted(wanted): faults.append(f'annotations/{split}.json: {len(images)} pictures, but {len(wanted)} in the index, {len(set(images) & set(wanted))} of them the same')
+        if sorted(images) != sorted(wanted):
+            faults.append(f'annotations/{split}.json: {len(images)} pictures, but {len(wanted)} in the index, {len(set(images) & set(wanted))} of them the same')
         for what in ('images', 'annotations'):
             ids = Counter(x['id'] for x in coco[what])
             faults += [f'annotations/{split}.json: {what[:-1]} {i} is there {n} times' for i, n in ids.items() if n > 1]
@@ -758,7 +780,8 @@ def _coco_against_labels(out, split, coco, known):
     for i in list(known)[::max(1, len(known)//400)]:
         try: points = [np.array(h['keypoints'], float).ravel() for h in json.loads((out/'labels'/f'{known[i]}.json').read_text())['horses']]
         except (OSError, ValueError, KeyError, TypeError): continue   # said already
-        same = len(points) == len(of.get(i, [])) and all(len(p) == len(a['keypoints']) and np.allclose(p, a['keypoints'], atol=.006) for p, a in zip(points, of.get(i, [])))
+        same = len(points) == len(of.get(i, [])) and all(len(p) == len(a['keypoints']) and np.allclose(p, a['keypoints'], atol=.006)
+                                                         for p, a in zip(points, of.get(i, [])))
         if not same: faults.append(f'{known[i]}: annotations/{split}.json and the label differ')
     return faults
 
@@ -794,7 +817,8 @@ def jpeg_size(data: bytes):
     at = 2
     while at + 9 < len(data):
         if data[at] != 0xff: return None
-        if 0xc0 <= data[at + 1] <= 0xcf and data[at + 1] not in (0xc4, 0xc8, 0xcc): return int.from_bytes(data[at + 7:at + 9], 'big'), int.from_bytes(data[at + 5:at + 7], 'big')
+        if 0xc0 <= data[at + 1] <= 0xcf and data[at + 1] not in (0xc4, 0xc8, 0xcc):
+            return int.from_bytes(data[at + 7:at + 9], 'big'), int.from_bytes(data[at + 5:at + 7], 'big')
         at += 2 + int.from_bytes(data[at + 2:at + 4], 'big')
     return None
 
@@ -835,7 +859,8 @@ def _check_points(camera, h, tolerance):
     x, y, w, hh = h['bbox_xywh']
     slack = 2 + .01*max(camera.image_size)
     covered = shown & ~_TAIL   # a foal's tail has bones beyond its hair
-    if ((points[covered] < [x - slack, y - slack]) | (points[covered] > [x + w + slack, y + hh + slack])).any(): faults.append('a keypoint in the picture lies outside of the box')
+    if ((points[covered] < [x - slack, y - slack]) | (points[covered] > [x + w + slack, y + hh + slack])).any():
+        faults.append('a keypoint in the picture lies outside of the box')
     return faults
 
 
@@ -844,7 +869,8 @@ _TAIL = np.array([n.startswith('tail') for n in HORSE68.names])
 
 def _check_3d(camera, h):
     "World against camera."
-    faults = [f'{key} and {key}_camera differ by {d*1000:.1f} mm' for key in ('heads', 'tails') if (d := np.abs(camera.to_camera(h[key]) - h[f'{key}_camera']).max()) > 3e-4]
+    faults = [f'{key} and {key}_camera differ by {d*1000:.1f} mm' for key in ('heads', 'tails')
+              if (d := np.abs(camera.to_camera(h[key]) - h[f'{key}_camera']).max()) > 3e-4]
     for key in ('rotation', 'rotation_camera'):
         if np.abs(np.linalg.norm(h[key], axis=1) - 1).max() > 1e-3: return faults + [f'{key} holds what is no unit quaternion']
     turn = np.abs(camera.R @ quat_to_matrix(h['rotation']) - quat_to_matrix(h['rotation_camera'])).max()
@@ -855,7 +881,8 @@ def _check_mask(horse, h, size, shutter):
     "The mask against its size, its area and its box, which is that of the middle of the time that the shutter is open."
     rle = horse['segmentation']
     try: mask = rle_to_mask(rle)
-    except (InputError, KeyError, TypeError, ValueError) as e: return [f'segmentation: {e}' if isinstance(e, InputError) else 'segmentation is no run-length mask']
+    except (InputError, KeyError, TypeError, ValueError) as e:
+        return [f'segmentation: {e}' if isinstance(e, InputError) else 'segmentation is no run-length mask']
     if mask.shape != tuple(size[::-1]): return [f'the mask is {mask.shape[1]}x{mask.shape[0]}, not {size[0]}x{size[1]}']
     faults = [] if mask.sum() == horse['area'] else [f'area is {horse["area"]}, but the mask has {mask.sum()} px']
     x, y, w, hh = h['bbox_xywh']
