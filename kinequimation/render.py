@@ -49,7 +49,8 @@ class Studio:
         self.log = Path(log)
         env = dict(os.environ, OMP_NUM_THREADS='1', OMP_WAIT_POLICY='PASSIVE', BLENDER_USER_RESOURCES=str(scratch))
         # a session of its own: Ctrl-C in the terminal is for us, who then end it in order
-        with open(log, 'ab') as words: self.process = subprocess.Popen(_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True, env=env, start_new_session=True)
+        with open(log, 'ab') as words:
+            self.process = subprocess.Popen(_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True, env=env, start_new_session=True)
 
     def render(self,
         job: dict,
@@ -80,7 +81,9 @@ class Studio:
             except OSError: pass   # what was not yet sent has nobody to go to
 
 # %% ../nbs/12_render.ipynb #12-006
-def _command(*more): return [sys.executable, str(blender_dir()/'synth'/'render.py'), '--skeleton', str(assets_dir()/'skeletons'/'horse.json'), '--cache', str(cache_dir()), *map(str, more)]
+def _command(*more):
+    return [sys.executable, str(blender_dir()/'synth'/'render.py'), '--skeleton', str(assets_dir()/'skeletons'/'horse.json'), '--cache',
+            str(cache_dir()), *map(str, more)]
 
 
 SILENCE_S = 300   # longest time without a line before Blender counts as hanging
@@ -181,9 +184,11 @@ def render_on_cluster(
 ) -> dict:             # {frame: why} of those that were given up
     "Renders clips on a Dask cluster. Raises `InputError` where it can't be reached."
     try: from distributed import Client, as_completed
-    except ImportError: raise InputError("Expected dask.distributed for a scheduler, but it is not installed. Install it: pip install 'kinequimation[cluster]'") from None
+    except ImportError:
+        raise InputError("Expected dask.distributed for a scheduler, but it is not installed. Install it: pip install 'kinequimation[cluster]'") from None
     try: client = Client(scheduler, timeout='10s') if isinstance(scheduler, str) else scheduler
-    except (OSError, ValueError) as e: raise InputError(f'Expected a Dask scheduler at {scheduler}, but none answers ({type(e).__name__}). Start one: `dask scheduler`, and workers with `dask worker`.') from None
+    except (OSError, ValueError) as e:
+        raise InputError(f'Expected a Dask scheduler at {scheduler}, but none answers ({type(e).__name__}). Start one: `dask scheduler`, and workers with `dask worker`.') from None
     given_up = {}
     futures = client.map(_render_clip_here, numbers, plan=plan, pure=False, retries=1)
     try:
@@ -268,7 +273,8 @@ def _tidy(out, given_up):
     "Leaves what belongs to the set; of a run that lost frames also the logs, and `failed.jsonl`, which names them."
     (out/'failed.jsonl').unlink(missing_ok=True)
     if given_up:
-        with atomic_path(out/'failed.jsonl') as partial: partial.write_text(''.join(json.dumps(dict(frame=s, why=w)) + '\n' for s, w in sorted(given_up.items())))
+        with atomic_path(out/'failed.jsonl') as partial:
+            partial.write_text(''.join(json.dumps(dict(frame=s, why=w)) + '\n' for s, w in sorted(given_up.items())))
     for path in () if given_up else out.glob('.worker-*.log'): path.unlink()
     for folder in ('images', 'labels'):   # what a killed process was writing
         for path in (out/folder).glob('.*'): path.unlink(missing_ok=True)
@@ -297,7 +303,9 @@ def benchmark_render(
         wall, cpu, frames = time.perf_counter() - wall, _cpu_seconds() - cpu, n_clips(n)*FRAMES_PER_CLIP
         floor = (floor + _floor(workers, size[0], folder))/2
     (start, first), (end, last) = times[min(len(times) - 2, 2*workers)], times[-1]   # when every Blender has started
-    return dict(frames=frames, workers=workers, seconds=round(wall, 1), frames_per_second=round(frames/wall, 3), once_started=round((last - first)/(end - start), 3), frames_per_cpu_second=round(frames/cpu, 3), floor_per_cpu_second=round(1/floor, 3), cpu_s=round(cpu/frames, 4), floor_cpu_s=round(floor, 4))
+    return dict(frames=frames, workers=workers, seconds=round(wall, 1), frames_per_second=round(frames/wall, 3),
+                once_started=round((last - first)/(end - start), 3), frames_per_cpu_second=round(frames/cpu, 3),
+                floor_per_cpu_second=round(1/floor, 3), cpu_s=round(cpu/frames, 4), floor_cpu_s=round(floor, 4))
 
 
 def _cpu_seconds():
@@ -355,7 +363,8 @@ def _film_jobs(out, horse, motion, camera, n, fps, size, samples, seed):
     place = dict(seed=seed, eye=eyes[middle].tolist(), root=path[middle].tolist(), plain=False, eyes=eyes[::8].tolist(), paths=path[::4, :2].tolist())
     entry = dict(id='horse', skeleton=str(out/'clips'/'horse.json'), clip=str(out/'clips'/'horse.npz'), look=horse.look, tack_seed=None)
     def job(frames):
-        return dict(out=str(out), size=list(size), samples=samples, fps=fps, names=[f'{i:06d}' for i in frames], frames=frames, camera=dict(K=camera.K.tolist(), R=R[frames].tolist(), t=t[frames].tolist()),
+        return dict(out=str(out), size=list(size), samples=samples, fps=fps, names=[f'{i:06d}' for i in frames], frames=frames,
+                    camera=dict(K=camera.K.tolist(), R=R[frames].tolist(), t=t[frames].tolist()),
                     horses=[entry], place=place, photo=dict(seed=seed, film=True, shutter=0.))
     return [job(list(range(k, min(k + 8, n)))) for k in range(0, n, 8)]
 
@@ -367,7 +376,8 @@ def _film(heads, size, follow, azimuth_deg, fov_deg):
     middle[:, 2] = 1.0
     target = middle if follow else middle.mean(0)
     spread = np.abs(heads - target[:, None] if follow else heads - target).max((0, 1))
-    reach = max(spread[:2].max()*1.12, (spread[2] + .12)*1.12*size[0]/size[1])   # wide enough, and with the hooves in the picture, which are lower than the lowest keypoint
+    # wide enough, and with the hooves in the picture, which are lower than the lowest keypoint
+    reach = max(spread[:2].max()*1.12, (spread[2] + .12)*1.12*size[0]/size[1])
     a = np.radians(azimuth_deg)
     return look_at(target + (reach/np.tan(np.radians(fov_deg)/2) + spread[0])*np.array([np.cos(a), np.sin(a), .06]), target, size, fov_deg)
 
