@@ -63,7 +63,8 @@ def _make_dirs(folder: Path) -> list:
     "Make `folder` and its missing parents; returns those that were made, innermost first."
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     try: folder.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, NotADirectoryError): raise InputError(f'Expected a folder that can be made, but {folder} may not be written. Name another folder with -o.') from None
+    except (PermissionError, NotADirectoryError):
+        raise InputError(f'Expected a folder that can be made, but {folder} may not be written. Name another folder with -o.') from None
     return missing
 
 def _remove_empty(folders):
@@ -100,7 +101,8 @@ def check_bbox(
     if bbox_xyxy is None: return None
     box = tuple(float(v) for v in bbox_xyxy)
     ok = len(box) == 4 and box[2] > box[0] and box[3] > box[1] and box[2] > 0 and box[3] > 0 and box[0] < size[0] and box[1] < size[1]
-    if not ok: raise InputError(f'Expected a box LEFT,TOP,RIGHT,BOTTOM in pixels inside the {size[0]}x{size[1]} picture, but got {",".join(f"{v:g}" for v in box)}.')
+    if not ok:
+        raise InputError(f'Expected a box LEFT,TOP,RIGHT,BOTTOM in pixels inside the {size[0]}x{size[1]} picture, but got {",".join(f"{v:g}" for v in box)}.')
     return box
 
 # %% ../nbs/80_pipeline.ipynb #80-017
@@ -123,7 +125,7 @@ def detect(
     weights=None,     # another detector's .onnx
     threads=None,     # CPU threads, all if None
     progress=None,    # called with (stage, done, total)
-    stride=1,         # look at every so manieth frame only: a quick look
+    stride=1,         # look at every `stride`-th frame only: a quick look
     half=False,       # half the resolution: a quick look
     fov_deg=None,     # the camera's horizontal field of view; read from the video or from how it turns if None
 ) -> Path:            # `out`
