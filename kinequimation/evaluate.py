@@ -38,8 +38,10 @@ def load_film(
     if folder is None: folder, files = assets_dir()/'clips', ('heldout.mp4', 'heldout_pose2d.nc', 'heldout_pose3d.nc')
     else: folder, files = Path(folder), ('clip.mp4', 'pose2d.nc', 'pose3d.nc')
     video, two, three = (existing_file(folder/f, 'a film with its truth') for f in files)
-    film = Film(video.stem if video.stem != 'clip' else folder.absolute().name, video, PoseSequence.load(two).require(frame='image'), PoseSequence.load(three).require(frame='world'))
-    if film.pose2d.n_frames != film.pose3d.n_frames: raise InputError(f'Expected as many frames in {two.name} as in {three.name}, but got {film.pose2d.n_frames} and {film.pose3d.n_frames}.')
+    film = Film(video.stem if video.stem != 'clip' else folder.absolute().name, video, PoseSequence.load(two).require(frame='image'),
+                PoseSequence.load(three).require(frame='world'))
+    if film.pose2d.n_frames != film.pose3d.n_frames:
+        raise InputError(f'Expected as many frames in {two.name} as in {three.name}, but got {film.pose2d.n_frames} and {film.pose3d.n_frames}.')
     if film.pose3d.world_to_camera() is None: raise InputError(f'Expected {three} to know its camera (world_to_camera). Write it with render_clip.')
     return film
 
@@ -65,7 +67,8 @@ def row_2d(
     side = (box[:, 2:] - box[:, :2]).max(-1)
     score = lambda t, which: round(pck(pred, true, side, t, which), 3)
     hidden = np.isfinite(true).all(-1) & ~seen
-    return {**first, 'frames': len(true), 'pck@0.05': score(.05, seen), 'pck@0.10': score(.1, seen), 'hidden_pck@0.10': score(.1, hidden), 'missed': round(float(np.isnan(pred).all((1, 2)).mean()), 3)}
+    return {**first, 'frames': len(true), 'pck@0.05': score(.05, seen), 'pck@0.10': score(.1, seen), 'hidden_pck@0.10': score(.1, hidden),
+            'missed': round(float(np.isnan(pred).all((1, 2)).mean()), 3)}
 
 # %% ../nbs/80a_evaluate.ipynb #80-011
 def evaluate_2d(
@@ -77,7 +80,8 @@ def evaluate_2d(
     "PCK of the visible keypoints with the box given and with the box found; of pictures, the tables of `accuracy_2d`. Raises `InputError`."
     from kinequimation.accuracy_2d import accuracy_2d
     from kinequimation.detect import Detector
-    if data is not None and any((Path(data)/name).exists() for name in ('annotations', 'annotations.json')): return accuracy_2d(data, detector, threads, progress)
+    if data is not None and any((Path(data)/name).exists() for name in ('annotations', 'annotations.json')):
+        return accuracy_2d(data, detector, threads, progress)
     detector = Detector(detector, threads=threads)
     film = load_film(data)
     true, seen = film.pose2d.xyz().astype(float), film.pose2d.scores() > .75
@@ -111,7 +115,8 @@ def row_3d(
     "One line of the table of 3D, in mm."
     mm = lambda v: round(1000*v, 1)
     pred = pred - pred[:, :1]
-    return dict(**first, frames=len(true), mpjpe_mm=mm(mpjpe(pred, true)), n_mpjpe_mm=mm(n_mpjpe(pred, true)), pa_mpjpe_mm=mm(pa_mpjpe(pred, true)), mpjve_mm_s=mm(mpjve(pred, true, fps)),
+    return dict(**first, frames=len(true), mpjpe_mm=mm(mpjpe(pred, true)), n_mpjpe_mm=mm(n_mpjpe(pred, true)),
+                pa_mpjpe_mm=mm(pa_mpjpe(pred, true)), mpjve_mm_s=mm(mpjve(pred, true, fps)),
                 bone_variation=round(float(np.nanmedian(bone_length_variation(pred, skeleton))), 4), missed=round(float(np.isnan(pred).all((1, 2)).mean()), 3))
 
 # %% ../nbs/80a_evaluate.ipynb #80-017
@@ -176,9 +181,11 @@ def evaluate_rig(
 
 def _row_rig(name, motion, reduce, progress):
     from kinequimation.blender import measure_retarget
-    with tempfile.TemporaryDirectory(prefix='kinequimation-') as folder: got = measure_retarget(motion.clip.save(Path(folder)/'clip.npz'), progress, motion.skeleton, reduce)
+    with tempfile.TemporaryDirectory(prefix='kinequimation-') as folder:
+        got = measure_retarget(motion.clip.save(Path(folder)/'clip.npz'), progress, motion.skeleton, reduce)
     numbers = {k: round(got[k], 3) for k in ('median_mm', 'p99_mm', 'hoof_planted_max_mm', 'slide_max_mm', 'share_of_keys')}
-    return dict(clip=name, keys=f'within {reduce[0]} mm, {reduce[1]} degree' if reduce else 'every frame', frames=got['n_frames'], **numbers, cpu_s_per_300_frames=got['cpu_seconds_per_300_frames'])
+    return dict(clip=name, keys=f'within {reduce[0]} mm, {reduce[1]} degree' if reduce else 'every frame', frames=got['n_frames'], **numbers,
+                cpu_s_per_300_frames=got['cpu_seconds_per_300_frames'])
 
 # %% ../nbs/80a_evaluate.ipynb #80-025
 def _speed(*args, **options):
@@ -197,10 +204,14 @@ def _lifters(*args, **options):
     from kinequimation.lifter_baselines import evaluate_lifters
     return evaluate_lifters(*args, **options)
 
-EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget, 'rig': evaluate_rig, 'speed': _speed, 'refine': _refine, 'lifter': _lifter, 'lifters': _lifters}
+EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget, 'rig': evaluate_rig, 'speed': _speed, 'refine': _refine,
+               'lifter': _lifter, 'lifters': _lifters}
 TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer side of the horse',
-          '2d landmarks': '2D: each landmark, and where it lies beside the labels on average, in shares of the longer side of the box', '2d views': '2D: by view, and by how many points are labelled',
-          '2d legs': '2D: left and right of the leg pairs that are more than a tenth of the box apart', '2d calibration': '2D: how sure the detector was, and the share within a twentieth of the box', 'fine-tune': 'Fine-tuned on labelled pictures: share of landmarks within 5, 10 and 20 % of the longer side of the given box, each picture by a network that has not seen it',
+          '2d landmarks': '2D: each landmark, and where it lies beside the labels on average, in shares of the longer side of the box',
+          '2d views': '2D: by view, and by how many points are labelled',
+          '2d legs': '2D: left and right of the leg pairs that are more than a tenth of the box apart',
+          '2d calibration': '2D: how sure the detector was, and the share within a twentieth of the box',
+          'fine-tune': 'Fine-tuned on labelled pictures: share of landmarks within 5, 10 and 20 % of the longer side of the given box, each picture by a network that has not seen it',
           '3d': '3D: millimetres at 1.60 m at the withers', 'retarget': "Blender: between the rig's DEF bones and the clip, millimetres",
           'rig': "Blender: generated motion on the rig: its DEF bones against the clip, planted hooves against their places, keys beside a key a frame",
           'rokoko': "Blender 4.5: our retargeter and the Rokoko add-on on the same clips in one run",
