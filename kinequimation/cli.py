@@ -103,7 +103,8 @@ class Bars:
         from kinequimation.pipeline import STAGES
         if stage != self.stage: self._finish(); self._begin(stage, done)
         self.total = total or self.total
-        if os.environ.get('KINEQUIMATION_PROGRESS') == 'json': return _say(json.dumps(dict(stage=STAGES.get(stage, stage), done=int(done), total=self.total and int(self.total))))
+        if os.environ.get('KINEQUIMATION_PROGRESS') == 'json':
+            return _say(json.dumps(dict(stage=STAGES.get(stage, stage), done=int(done), total=self.total and int(self.total))))
         if self._bars: self._bars.update(self._task, completed=done, total=total)
 
     def _begin(self, stage, done):
@@ -130,7 +131,8 @@ def _rich_bars(rate=False):
     class Rate(TextColumn):
         def render(self, task): return Text(f'{task.speed:.2f}/s' if task.speed else '')
     more = (Rate(''), TextColumn('left'), TimeRemainingColumn()) if rate else ()
-    return Progress(SpinnerColumn(finished_text='✓'), TextColumn('{task.description}'), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), *more,
+    return Progress(SpinnerColumn(finished_text='✓'), TextColumn('{task.description}'), BarColumn(bar_width=30), MofNCompleteColumn(),
+                    TimeElapsedColumn(), *more,
                     console=Console(stderr=True), speed_estimate_period=120 if rate else 30)
 
 def _report(paths, hint=''):
@@ -152,29 +154,36 @@ def _print_version(wanted: bool):
     raise typer.Exit()
 
 @app.callback()
-def top(version: Annotated[bool, typer.Option('--version', metavar=' ', help='Print the version and leave.', is_eager=True, callback=_print_version)] = False): pass
+def top(version: Annotated[bool, typer.Option('--version', metavar=' ', help='Print the version and leave.', is_eager=True, callback=_print_version)] = False):
+    pass
 
 WAY, STAGE, TRAIN, HELP = 'The whole way', 'One stage', 'Training and measuring', 'Help'
 
 # %% ../nbs/81_cli.ipynb #81-018
 Video = Annotated[Path, typer.Argument(metavar='VIDEO', help='A clip with one horse in it.', show_default=False)]
-Bbox = Annotated[Optional[str], typer.Option(metavar='L,T,R,B', help='Where the horse is in the first frame: left,top,right,bottom in pixels. Found by itself if not given.', show_default=False)]
+Bbox = Annotated[Optional[str], typer.Option(metavar='L,T,R,B',
+                                             help='Where the horse is in the first frame: left,top,right,bottom in pixels. Found by itself if not given.', show_default=False)]
 Fov = Annotated[Optional[float], typer.Option(metavar='DEGREES', help="The camera's horizontal field of view. Guessed if not given.", show_default=False)]
 Withers = Annotated[float, typer.Option(metavar='METRES', help="The horse's height at the withers: the scale of everything.")]
 Smoothing = Annotated[str, typer.Option(metavar='NAME', help='The filter that smooths the motion: one_euro, savgol, butterworth or none.')]
 Fps = Annotated[Optional[float], typer.Option(metavar='N', help="Frames a second, where another tool's file does not know them.", show_default=False)]
-ImageSize = Annotated[Optional[str], typer.Option(metavar='WxH', help="The video's size in pixels, where another tool's file does not know it.", show_default=False)]
-LandmarkSet = Annotated[Optional[str], typer.Option('--landmarks', metavar='NAME|JSON', help="Which points another tool's file has: ap10k, animalpose, horse10, horse16, horse68, or a file of your own. Found by their names if not given.", show_default=False)]
+ImageSize = Annotated[Optional[str], typer.Option(metavar='WxH',
+                                                  help="The video's size in pixels, where another tool's file does not know it.", show_default=False)]
+LandmarkSet = Annotated[Optional[str], typer.Option('--landmarks', metavar='NAME|JSON',
+                                                    help="Which points another tool's file has: ap10k, animalpose, horse10, horse16, horse68, or a file of your own. Found by their names if not given.", show_default=False)]
 Individual = Annotated[Optional[str], typer.Option(metavar='NAME', help='Which animal, where a file has several.', show_default=False)]
 Threads = Annotated[Optional[int], typer.Option(min=1, metavar='N', help='CPU threads. All if not given.', show_default=False)]
-DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX', help="Another detector's weights, or 'synthetic': those that have seen renders alone. The shipped ones if not given.", show_default=False)]
-LifterFile = Annotated[Optional[Path], typer.Option('--lifter', metavar='ONNX', help="Another lifter's weights. The shipped ones if not given.", show_default=False)]
+DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX',
+                                                      help="Another detector's weights, or 'synthetic': those that have seen renders alone. The shipped ones if not given.", show_default=False)]
+LifterFile = Annotated[Optional[Path], typer.Option('--lifter', metavar='ONNX',
+                                                    help="Another lifter's weights. The shipped ones if not given.", show_default=False)]
 Quiet = Annotated[bool, typer.Option('--quiet', '-q', metavar=' ', help='No progress.')]
 
 class CameraMode(str, Enum):
     "How the camera moves while the horse does."
     auto = 'auto'; static = 'static'; pan = 'pan'; follow = 'follow'
-Camera = Annotated[CameraMode, typer.Option('--camera', metavar='auto|static|pan|follow', help='How the camera moves: it stands, turns in its place, or travels with the horse.')]
+Camera = Annotated[CameraMode, typer.Option('--camera', metavar='auto|static|pan|follow',
+                                            help='How the camera moves: it stands, turns in its place, or travels with the horse.')]
 
 def _out(example): return typer.Option('--out', '-o', metavar=example, help='Where to write.')
 
@@ -184,14 +193,16 @@ def _target(path, suffix, *inputs) -> Path:
     path = Path(path)
     if path.suffix.lower() != suffix: raise InputError(f'Expected an output that ends in {suffix}, but got {path}.')
     if path.is_dir(): raise InputError(f'Expected a file to write, but {path} is a folder. Name a file in it.')
-    if path.exists() and any(Path(i).exists() and os.path.samefile(path, i) for i in inputs): raise InputError(f'Expected an output beside the input, but {path} is both. Name another with -o.')
+    if path.exists() and any(Path(i).exists() and os.path.samefile(path, i) for i in inputs):
+        raise InputError(f'Expected an output beside the input, but {path} is both. Name another with -o.')
     return path
 
 def _size(text):
     "`1280x720` as two whole numbers, None stays None."
     if text is None: return None
     parts = text.lower().replace('×', 'x').split('x')
-    if len(parts) != 2 or not all(p.strip().isdigit() and int(p) > 0 for p in parts): raise InputError(f'Expected --image-size WIDTHxHEIGHT in pixels, such as 1280x720, but got {text!r}.')
+    if len(parts) != 2 or not all(p.strip().isdigit() and int(p) > 0 for p in parts):
+        raise InputError(f'Expected --image-size WIDTHxHEIGHT in pixels, such as 1280x720, but got {text!r}.')
     return int(parts[0]), int(parts[1])
 
 def _box(text):
@@ -229,7 +240,8 @@ def _others(pose2d):
 
 @app.command(rich_help_panel=STAGE, name='detect')
 @one_line
-def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('pose2d.nc'), bbox: Bbox = None, detector: DetectorFile = None, threads: Threads = None,
+def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('pose2d.nc'), bbox: Bbox = None, detector: DetectorFile = None,
+                   threads: Threads = None,
         stride: Annotated[int, typer.Option(min=1, metavar='N', help='A quick look: only every N-th frame, straight lines between.')] = 1,
         half: Annotated[bool, typer.Option('--half', metavar=' ', help='A quick look: half the resolution.')] = False, quiet: Quiet = False):
     "Find the 68 keypoints in every frame: video -> pose2d.nc (pixels)."
@@ -241,7 +253,8 @@ def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('p
 @app.command(rich_help_panel=STAGE, name='overlay')
 @one_line
 def overlay_command(video: Video, pose2d: Annotated[Path, typer.Argument(metavar='POSE2D.nc', help='What detect wrote.', show_default=False)],
-        out: Annotated[Path, _out('FILE.mp4')] = Path('overlay.mp4'), trail: Annotated[int, typer.Option(min=0, metavar='N', help='Also the way of the hooves in the last N frames.')] = 0, quiet: Quiet = False):
+        out: Annotated[Path, _out('FILE.mp4')] = Path('overlay.mp4'),
+        trail: Annotated[int, typer.Option(min=0, metavar='N', help='Also the way of the hooves in the last N frames.')] = 0, quiet: Quiet = False):
     "Draw the keypoints on the video: the first thing to look at."
     from kinequimation.pipeline import overlay
     with Bars(quiet) as bars: path = overlay(video, pose2d, _target(out, '.mp4', video), bars, trail)
@@ -250,12 +263,15 @@ def overlay_command(video: Video, pose2d: Annotated[Path, typer.Argument(metavar
 # %% ../nbs/81_cli.ipynb #81-026
 @app.command(rich_help_panel=STAGE, name='lift')
 @one_line
-def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D', help='What detect wrote (.nc), or keypoints of DeepLabCut (.h5, .csv), SLEAP (.slp, .h5), COCO (.json) or movement (.nc).', show_default=False)],
-        out: Annotated[Path, _out('FILE.nc')] = Path('pose3d.nc'), fov: Fov = None, fps: Fps = None, image_size: ImageSize = None, landmarks: LandmarkSet = None, individual: Individual = None,
+def lift_command(pose2d: Annotated[Path, typer.Argument(metavar='POSE2D',
+                                                        help='What detect wrote (.nc), or keypoints of DeepLabCut (.h5, .csv), SLEAP (.slp, .h5), COCO (.json) or movement (.nc).', show_default=False)],
+        out: Annotated[Path, _out('FILE.nc')] = Path('pose3d.nc'), fov: Fov = None, fps: Fps = None, image_size: ImageSize = None,
+        landmarks: LandmarkSet = None, individual: Individual = None,
         lifter: LifterFile = None, quiet: Quiet = False):
     "From the picture to 3D: pose2d.nc -> pose3d.nc (metres, relative to the root)."
     from kinequimation.pipeline import lift
-    with Bars(quiet) as bars: path = lift(pose2d, _target(out, '.nc', pose2d), fov, lifter, bars, fps=fps, image_size=_size(image_size), landmarks=landmarks, individual=individual)
+    with Bars(quiet) as bars:
+        path = lift(pose2d, _target(out, '.nc', pose2d), fov, lifter, bars, fps=fps, image_size=_size(image_size), landmarks=landmarks, individual=individual)
     _report([path])
 
 # %% ../nbs/81_cli.ipynb #81-027
@@ -298,7 +314,8 @@ def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help=
 # %% ../nbs/81_cli.ipynb #81-032
 @app.command(rich_help_panel=STAGE, name='export')
 @one_line
-def export_command(pose: Annotated[Path, typer.Argument(metavar='SOURCE', help='Poses (pose3d.nc, or what this wrote before); or scene.blend, as it was edited in Blender; or clip.npz.', show_default=False)],
+def export_command(pose: Annotated[Path, typer.Argument(metavar='SOURCE',
+                                                        help='Poses (pose3d.nc, or what this wrote before); or scene.blend, as it was edited in Blender; or clip.npz.', show_default=False)],
         out: Annotated[list[Path], _out('FILE')],
         target: Annotated[str, typer.Option('--for', metavar='PROGRAM', help='Of a scene or clip: blender, unreal, unity or maya. Sets unit, names and root.')] = 'blender',
         root: Annotated[Optional[str], typer.Option(metavar='HOW', help="bone: on the ground, carries the path; none; in_place. The program's own if left out.", show_default=False)] = None,
@@ -316,7 +333,8 @@ def export_command(pose: Annotated[Path, typer.Argument(metavar='SOURCE', help='
 # %% ../nbs/81_cli.ipynb #81-034
 @app.command(rich_help_panel=STAGE, name='view')
 @one_line
-def view_command(files: Annotated[list[Path], typer.Argument(metavar='FILE...', help='A folder that animate wrote, or pose files (.nc) to see side by side.', show_default=False)],
+def view_command(files: Annotated[list[Path], typer.Argument(metavar='FILE...',
+                                                             help='A folder that animate wrote, or pose files (.nc) to see side by side.', show_default=False)],
         out: Annotated[Optional[Path], typer.Option('--out', '-o', metavar='FILE.html', help='Where to write. A temporary file if not given.', show_default=False)] = None,
         video: Annotated[Optional[Path], typer.Option(metavar='VIDEO', help='What 2D poses were found in. Looked for by its name if not given.', show_default=False)] = None,
         trail: Annotated[int, typer.Option(min=0, metavar='N', help='Also the way of the hooves in the last N frames.')] = 0,
@@ -330,7 +348,8 @@ def view_command(files: Annotated[list[Path], typer.Argument(metavar='FILE...', 
 # %% ../nbs/81_cli.ipynb #81-036
 @app.command(rich_help_panel=STAGE, name='gait')
 @one_line
-def gait_command(source: Annotated[Path, typer.Argument(metavar='POSE3D.nc', help='What refine wrote, or markers of a horse on a treadmill (.csv).', show_default=False)],
+def gait_command(source: Annotated[Path, typer.Argument(metavar='POSE3D.nc',
+                                                        help='What refine wrote, or markers of a horse on a treadmill (.csv).', show_default=False)],
         out: Annotated[Path, _out('FILE.html')] = Path('gait.html')):
     "How it moves: pose3d.nc -> a page with footfalls, angles and a stride table, and CSV files."
     from kinequimation.gait_report import write_report
@@ -348,9 +367,11 @@ def _talk_on_stderr():
 # %% ../nbs/81_cli.ipynb #81-039
 @app.command(rich_help_panel=TRAIN, name='render-dataset')
 @one_line
-def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'), n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures; whole clips of 8.')] = 400,
+def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthetic'),
+                           n: Annotated[int, typer.Option('-n', '--frames', min=1, metavar='N', help='How many pictures; whole clips of 8.')] = 400,
         seed: Seed = 0, workers: Annotated[int, typer.Option(min=1, metavar='N', help='Blender processes, one a core.')] = max(1, os.cpu_count() or 1),
-        size: Annotated[int, typer.Option(min=32, metavar='PIXELS', help='Width and height of a picture.')] = 256, samples: Annotated[int, typer.Option(min=1, metavar='N', help='Rays a pixel.')] = 4,
+        size: Annotated[int, typer.Option(min=32, metavar='PIXELS', help='Width and height of a picture.')] = 256,
+        samples: Annotated[int, typer.Option(min=1, metavar='N', help='Rays a pixel.')] = 4,
         scheduler: Annotated[Optional[str], typer.Option(metavar='TCP', help='A Dask scheduler, such as tcp://host:8786: its workers render, into the same folder on a shared disk.', show_default=False)] = None,
         benchmark: Annotated[bool, typer.Option('--benchmark', metavar=' ', help='Write nothing; measure what pictures cost here, beside an empty scene.')] = False,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put what --benchmark measured into this file, beside the tables that it holds.', show_default=False)] = None, quiet: Quiet = False):
@@ -363,7 +384,8 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
     if not benchmark: return _report([path/'annotations'/'train.json', path/'annotations'/'val.json'], f'Look at it: kinequimation dataset show {out}')
     from kinequimation.evaluate import TITLES, write_benchmarks
     _table(TITLES['render'], [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
-    if json_file: _report([write_benchmarks(json_file, 'render', [numbers], f'kinequimation render-dataset --benchmark -n {n} --size {size} --workers {workers}')])
+    if json_file:
+        _report([write_benchmarks(json_file, 'render', [numbers], f'kinequimation render-dataset --benchmark -n {n} --size {size} --workers {workers}')])
 
 # %% ../nbs/81_cli.ipynb #81-041
 sets = typer.Typer(no_args_is_help=True, context_settings=dict(help_option_names=['-h', '--help']), help='Look at a rendered set, or ask whether it is sound.')
@@ -384,9 +406,12 @@ def dataset_check_command(data: SetDir, workers: Annotated[int, typer.Option(min
 
 @sets.command(name='show')
 @one_line
-def dataset_show_command(data: SetDir, out: Annotated[Path, _out('IMAGE')] = Path('sheet.jpg'), n: Annotated[int, typer.Option('-n', min=1, metavar='N', help='Pictures, drawn at random.')] = 48,
-        columns: Annotated[int, typer.Option(min=1, metavar='N', help='In a row.')] = 8, labels: Annotated[bool, typer.Option('--labels', metavar=' ', help='Draw keypoints, boxes and masks.')] = False,
-        gait: Annotated[Optional[str], typer.Option(metavar='NAME', help='Only this gait or action.', show_default=False)] = None, view: Annotated[Optional[str], typer.Option(metavar='NAME', help='Only this view.', show_default=False)] = None,
+def dataset_show_command(data: SetDir, out: Annotated[Path, _out('IMAGE')] = Path('sheet.jpg'),
+                         n: Annotated[int, typer.Option('-n', min=1, metavar='N', help='Pictures, drawn at random.')] = 48,
+        columns: Annotated[int, typer.Option(min=1, metavar='N', help='In a row.')] = 8,
+        labels: Annotated[bool, typer.Option('--labels', metavar=' ', help='Draw keypoints, boxes and masks.')] = False,
+        gait: Annotated[Optional[str], typer.Option(metavar='NAME', help='Only this gait or action.', show_default=False)] = None,
+        view: Annotated[Optional[str], typer.Option(metavar='NAME', help='Only this view.', show_default=False)] = None,
         cell: Annotated[int, typer.Option(min=16, metavar='PIXELS', help='Width of a picture on the sheet.')] = 160, seed: Seed = 0):
     "Lay out pictures of a set, with or without their labels: a folder -> an image."
     import cv2
@@ -413,7 +438,8 @@ def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argumen
     chosen = [*(folders or []), *(data or [])]
     if not chosen: raise InputError('Expected a folder that render-dataset wrote, but got none. Name it, or give it with --data.')
     from kinequimation.train_detector import draw_curves, publish_detector, read_log, set_shares, train_detector
-    told = dict(command=f'kinequimation train-detector {" ".join(f"--data {Path(d).name}" for d in chosen)} ' + (f'--minutes {minutes:g}' if minutes else f'--epochs {epochs:g}'), seed=seed)
+    told = dict(command=f'kinequimation train-detector {" ".join(f"--data {Path(d).name}" for d in chosen)} '
+                + (f'--minutes {minutes:g}' if minutes else f'--epochs {epochs:g}'), seed=seed)
     with _talk_on_stderr():
         best = train_detector(chosen, out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, threads=threads)
         written = [best, draw_curves(read_log(out), out/'curves.jpg')]
@@ -425,13 +451,15 @@ def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argumen
 # %% ../nbs/81_cli.ipynb #81-045
 @app.command(rich_help_panel=TRAIN, name='fine-tune')
 @one_line
-def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABELS', help="COCO Keypoints, Label Studio's JSON, or DeepLabCut's CollectedData (.h5, .csv).", show_default=False)],
+def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABELS',
+                                                         help="COCO Keypoints, Label Studio's JSON, or DeepLabCut's CollectedData (.h5, .csv).", show_default=False)],
         images: Annotated[Optional[Path], typer.Option(metavar='DIR', help="The pictures; the labels' own folder if not given.", show_default=False)] = None,
         data: Annotated[Optional[list[Path]], typer.Option(metavar='DIR', help='Renders (of render-dataset) to mix in; may be given several times.', show_default=False)] = None,
         out: Annotated[Path, _out('DIR')] = Path('runs/fine-tune'), detector: DetectorFile = None,
         epochs: Annotated[Optional[float], typer.Option(min=0.01, metavar='N', help='Budget: passes over the labelled pictures; 40 if neither budget is given.', show_default=False)] = None, minutes: Minutes = None,
         folds: Annotated[int, typer.Option(min=0, metavar='K', help='Also measure by cross-validation: so many trainings more, each with a part of the pictures left out.')] = 0,
-        landmark_set: LandmarkSet = None, batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 24, seed: Seed = 0, threads: Threads = None,
+        landmark_set: LandmarkSet = None, batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 24,
+        seed: Seed = 0, threads: Threads = None,
         fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on.')] = False,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the table of --folds into this file, beside those that it holds.', show_default=False)] = None, quiet: Quiet = False):
     "Train the detector on with labelled pictures: COCO Keypoints -> detector.onnx and its card. Goes on where it was stopped. Needs the extra 'train'."
@@ -441,16 +469,20 @@ def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABE
         path, table = fine_tune(coco, images, detector, data or (), out, epochs, minutes, folds, landmark_set, batch_size, seed, threads, not fresh, bars)
     if table: _table(TITLES['fine-tune'], table)
     budget = f'--minutes {minutes:g}' if minutes else f'--epochs {epochs or 40:g}'
-    if table and json_file: _report([write_benchmarks(json_file, 'fine-tune', table, f'kinequimation fine-tune --coco {coco.name} {"--data RENDERS "*len(data or ())}{f"--detector {Path(detector).name} " if detector else ""}{budget} --folds {folds} --seed {seed}')])
+    if table and json_file:
+        _report([write_benchmarks(json_file, 'fine-tune', table,
+                                  f'kinequimation fine-tune --coco {coco.name} {"--data RENDERS "*len(data or ())}{f"--detector {Path(detector).name} " if detector else ""}{budget} --folds {folds} --seed {seed}')])
     _report([path, path.with_suffix('.md')], f'Use it: kinequimation animate clip.mp4 --detector {path}')
 
 # %% ../nbs/81_cli.ipynb #81-046
 @app.command(rich_help_panel=TRAIN, name='train-lifter')
 @one_line
-def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'), steps: Annotated[Optional[int], typer.Option(min=1, metavar='N', help='Training steps; 6000 if no time is given.', show_default=False)] = None,
+def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter'),
+                         steps: Annotated[Optional[int], typer.Option(min=1, metavar='N', help='Training steps; 6000 if no time is given.', show_default=False)] = None,
         minutes: Annotated[Optional[float], typer.Option(min=.01, metavar='M', help='Train for so long instead.', show_default=False)] = None,
         clips: Annotated[int, typer.Option(min=1, metavar='N', help='Clips of generated motion to learn from.')] = 5120,
-        batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64, channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 384,
+        batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64,
+        channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 384,
         causal: Annotated[bool, typer.Option('--causal', metavar=' ', help='The variant that knows the past alone.')] = False,
         start: Annotated[Optional[Path], typer.Option('--start', metavar='FILE', help="Begin with the checkpoint.pt of another training of the same width.", show_default=False)] = None,
         bf16: Annotated[bool, typer.Option('--bf16/--fp32', metavar=' ', help='Half precision inside: faster where the processor has it.')] = True, seed: Seed = 0, threads: Threads = None):
@@ -460,7 +492,8 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
     if steps is None and minutes is None: steps = 6000
     with _talk_on_stderr():
         motion = grow(out/'motion', max(1, clips//128), min(clips, 128), seed)
-        net = train_lifter(motion, steps, minutes, seed, channels, causal, batch_size, bf16=bf16, errors=measured_errors(), checkpoint=out/'checkpoint.pt', start_from=weights_of(start),
+        net = train_lifter(motion, steps, minutes, seed, channels, causal, batch_size, bf16=bf16, errors=measured_errors(),
+                           checkpoint=out/'checkpoint.pt', start_from=weights_of(start),
                            report=lambda step, told: _say(f'step {step}: {told["mm"]:.1f} mm'))
         path = calibrated(export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, minutes=minutes, seed=seed)))
     _report([path])
@@ -506,7 +539,8 @@ def _table(title, rows):
 RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 # what Blender's wheel wants of the system, with the Debian package each is in
-LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0', 'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
+LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0',
+             'libSM.so.6': 'libsm6', 'libGL.so.1': 'libgl1'}
 
 # %% ../nbs/81_cli.ipynb #81-052
 def _check_python():
@@ -547,7 +581,8 @@ def _check_blender():
     try: found = version('bpy')
     except PackageNotFoundError: return False, 'Blender (bpy) is not installed', "pip install 'kinequimation[blender]'"
     try: require_blender()
-    except InputError as e: return False, f'Blender (bpy {found}) does not start: {" ".join(str(e).split())}', 'see the lines above, then run kinequimation doctor again'
+    except InputError as e:
+        return False, f'Blender (bpy {found}) does not start: {" ".join(str(e).split())}', 'see the lines above, then run kinequimation doctor again'
     return True, f'Blender (bpy {found}) starts', ''
 
 def _check_disk(folder='.', need_gb=1.):
@@ -564,7 +599,8 @@ def _check_write(folder='.'):
 def _check_training():
     from importlib.util import find_spec
     absent = [n for n in TRAINING if find_spec(n) is None]
-    if absent: return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
+    if absent:
+        return None, f'training: {", ".join(absent)} not installed (not needed to animate)', "to train: pip install -c constraints.txt 'kinequimation[train]'"
     return True, 'packages for training', ''
 
 # %% ../nbs/81_cli.ipynb #81-055
