@@ -47,14 +47,16 @@ def read_dlc_csv(
         try: rows = [r for r in csv.reader(f) if r]
         except (UnicodeDecodeError, csv.Error): raise InputError(f'Expected a CSV file of DeepLabCut, but {path} is no text.') from None
     levels = []
-    while len(levels) < min(4, len(rows)) and rows[len(levels)][0].strip() in ('scorer', 'individuals', 'bodyparts', 'coords'): levels.append(rows[len(levels)][0].strip())
+    while len(levels) < min(4, len(rows)) and rows[len(levels)][0].strip() in ('scorer', 'individuals', 'bodyparts', 'coords'):
+        levels.append(rows[len(levels)][0].strip())
     if 'bodyparts' not in levels or levels[-1] != 'coords':
         raise InputError(f"Expected a CSV file of DeepLabCut with the header rows 'scorer', 'bodyparts' and 'coords', but {path} begins with {', '.join(levels) or repr(rows[0][0][:40] if rows else '')}.")
     first = next((i for i, cell in enumerate(rows[levels.index('coords')][1:], 1) if cell.strip()), None)   # labelled pictures have up to three index columns
     if first is None: raise InputError(f'Expected columns of keypoints in {path}, but it has none.')
     head, body = rows[:len(levels)], rows[len(levels):]
     wrong = next((i for i, r in enumerate(rows) if len(r) != len(head[-1])), None)
-    if wrong is not None: raise InputError(f'Expected {len(head[-1])} columns in every row of {path}, but row {wrong + 1} has {len(rows[wrong])}. Was the file cut short?')
+    if wrong is not None:
+        raise InputError(f'Expected {len(head[-1])} columns in every row of {path}, but row {wrong + 1} has {len(rows[wrong])}. Was the file cut short?')
     columns = list(zip(*[[c.strip() for c in r[first:]] for r in head]))
     return _dlc_tracks(path, levels, columns, [r[:first] for r in body], _numbers(path, [r[first:] for r in body]))
 
@@ -71,11 +73,14 @@ def _dlc_tracks(path, levels, columns, index, values):
     names = tuple(dict.fromkeys(of('bodyparts', c) for c in columns))
     at = {(of('individuals', c), of('bodyparts', c), of('coords', c)): i for i, c in enumerate(columns)}
     if len(at) != len(columns): raise InputError(f'Expected every column of {path} once, but some are there twice.')
-    if any(k[2] == 'z' for k in at): raise InputError(f'Expected 2D keypoints, but {path} holds 3D ones (columns x, y, z). What `lift` wants is the 2D file of one camera.')
+    if any(k[2] == 'z' for k in at):
+        raise InputError(f'Expected 2D keypoints, but {path} holds 3D ones (columns x, y, z). What `lift` wants is the 2D file of one camera.')
     wanted = ('x', 'y', 'likelihood') if any(k[2] == 'likelihood' for k in at) else ('x', 'y')
     known = [(i, n) for i in individuals for n in names if any((i, n, c) in at for c in wanted)]   # in a project of several animals not all have all
     absent = [(n, c) for i, n in known for c in wanted if (i, n, c) not in at]
-    if absent: raise InputError(f'Expected the columns {", ".join(wanted)} for every keypoint, but in {path} {absent[0][0]!r} has no {absent[0][1]!r}' + (f' (and {len(absent) - 1} more are missing).' if len(absent) > 1 else '.'))
+    if absent:
+        raise InputError(f'Expected the columns {", ".join(wanted)} for every keypoint, but in {path} {absent[0][0]!r} has no {absent[0][1]!r}'
+                         + (f' (and {len(absent) - 1} more are missing).' if len(absent) > 1 else '.'))
     frames, T = _frame_numbers(path, index)
     data = np.full((T, len(individuals), len(names), 3), np.nan)
     for i, n in known:
@@ -86,8 +91,10 @@ def _frame_numbers(path, index):
     "(rows,) frame numbers and how many frames there are: the index itself where it counts, else one row after the other."
     try: frames = np.array([int(float(c[-1] if isinstance(c, (list, tuple)) else c)) for c in index], int)
     except (ValueError, TypeError): return np.arange(len(index)), len(index)
-    if len(frames) and (frames[0] < 0 or (np.diff(frames) <= 0).any()): raise InputError(f'Expected frame numbers that grow in {path}, but {frames[int(np.argmax(np.diff(frames, prepend=-1) <= 0))]} comes again or too late.')
-    if len(frames) and frames[-1] >= 100*len(frames) + 100_000: raise InputError(f'Expected frame numbers without long gaps in {path}, but {len(frames)} rows reach frame {frames[-1]}.')
+    if len(frames) and (frames[0] < 0 or (np.diff(frames) <= 0).any()):
+        raise InputError(f'Expected frame numbers that grow in {path}, but {frames[int(np.argmax(np.diff(frames, prepend=-1) <= 0))]} comes again or too late.')
+    if len(frames) and frames[-1] >= 100*len(frames) + 100_000:
+        raise InputError(f'Expected frame numbers without long gaps in {path}, but {len(frames)} rows reach frame {frames[-1]}.')
     return frames, int(frames[-1]) + 1 if len(frames) else 0
 
 # %% ../nbs/01b_formats.ipynb #01-016
@@ -100,9 +107,11 @@ def read_dlc_h5(
         group = next((g for g in f.values() if isinstance(g, h5py.Group) and 'pandas_type' in g.attrs), None)
         if group is None: raise InputError(f'Expected an HDF5 file of DeepLabCut, but {path} holds no pandas table.')
         try: levels, columns, index, values = _pandas_table(path, group) if 'table' in group else _pandas_fixed(group)
-        except (KeyError, IndexError, pickle.UnpicklingError) as e: raise InputError(f'Expected a table of DeepLabCut in {path}, but can not read it ({e}). Export it as CSV.') from None
+        except (KeyError, IndexError, pickle.UnpicklingError) as e:
+            raise InputError(f'Expected a table of DeepLabCut in {path}, but can not read it ({e}). Export it as CSV.') from None
         except OSError: raise InputError(f'Expected a table that HDF5 can read, but {path} is compressed or damaged. Export it as CSV.') from None
-    if 'bodyparts' not in levels or 'coords' not in levels: raise InputError(f'Expected columns for bodyparts and coords in {path}, but got {", ".join(levels)}. Was it written by DeepLabCut?')
+    if 'bodyparts' not in levels or 'coords' not in levels:
+        raise InputError(f'Expected columns for bodyparts and coords in {path}, but got {", ".join(levels)}. Was it written by DeepLabCut?')
     return _dlc_tracks(path, levels, columns, index, values)
 
 class _Words(pickle.Unpickler):
@@ -153,8 +162,10 @@ def read_slp(
             tracks = [json.loads(t)[1] for t in f['tracks_json'][:]] if 'tracks_json' in f else []
             videos = [json.loads(v) for v in f['videos_json'][:]] if 'videos_json' in f else meta.get('videos', [])
             shift = .5 if float(f['metadata'].attrs.get('format_id', 1.)) < 1.1 else 0.   # older files count from the pixel's corner
-        except (KeyError, ValueError, OSError) as e: raise InputError(f'Expected a project of SLEAP, but {path} can not be read as one ({str(e).splitlines()[0][:60]}).') from None
-    if len(set(frames['video'].tolist())) > 1: raise InputError(f'Expected the keypoints of one video, but {path} has those of {len(set(frames["video"].tolist()))}. Export each video by itself.')
+        except (KeyError, ValueError, OSError) as e:
+            raise InputError(f'Expected a project of SLEAP, but {path} can not be read as one ({str(e).splitlines()[0][:60]}).') from None
+    if len(set(frames['video'].tolist())) > 1:
+        raise InputError(f'Expected the keypoints of one video, but {path} has those of {len(set(frames["video"].tolist()))}. Export each video by itself.')
     if not len(instances): raise InputError(f'Expected keypoints, but no frame of {path} has an instance.')
     nodes = [meta['nodes'][n['id']]['name'] for n in meta['skeletons'][int(instances['skeleton'][0])]['nodes']]
     return _slp_tracks(path, frames, instances, points, tracks, nodes, shift, _video_size(videos, int(frames['video'][0])))
@@ -170,7 +181,8 @@ def _slp_tracks(path, frames, instances, points, tracks, nodes, shift, image_siz
     rows, lost = [], 0
     for f in frames:
         lost = 0
-        for i in sorted(instances[f['instance_id_start']:f['instance_id_end']], key=lambda i: i['instance_type'], reverse=True):   # 1 predicted, 0 by hand: the latter overwrite
+        # 1 predicted, 0 by hand: the latter overwrite
+        for i in sorted(instances[f['instance_id_start']:f['instance_id_end']], key=lambda i: i['instance_type'], reverse=True):
             if i['track'] < 0: lost += 1
             rows.append((int(f['frame_idx']), tracks[i['track']] if i['track'] >= 0 else f'untracked {lost}', i))
     individuals = tuple(dict.fromkeys(name for _, name, _ in rows))
@@ -196,13 +208,15 @@ def read_sleap_analysis(
         score = _axes(path, f['point_scores'], ('track', 'node', 'frame'), ('frame', 'track', 'node')) if 'point_scores' in f else np.full((T, I, K), np.nan)
         nodes = tuple(_text(n) for n in f['node_names'][:])
         tracks = tuple(_text(n) for n in f['track_names'][:]) if 'track_names' in f else ()
-    if score.shape != (T, I, K) or len(nodes) != K: raise InputError(f'Expected names and scores for {T} frames, {I} tracks and {K} nodes in {path}, but got {len(nodes)} names and scores of shape {score.shape}: the counts do not match.')
+    if score.shape != (T, I, K) or len(nodes) != K:
+        raise InputError(f'Expected names and scores for {T} frames, {I} tracks and {K} nodes in {path}, but got {len(nodes)} names and scores of shape {score.shape}: the counts do not match.')
     return Tracks('SLEAP', nodes, tracks if len(tracks) == I else tuple(f'track {i}' for i in range(I)), position, np.clip(score, 0, 1))
 
 def _axes(path, dataset, usual, wanted):
     "The array with its axes in the order `wanted`."
     dims = tuple(json.loads(dataset.attrs['dims'])) if 'dims' in dataset.attrs else usual
-    if len(dims) != dataset.ndim or set(dims) != set(wanted): raise InputError(f'Expected {dataset.name[1:]} over {", ".join(usual)} in {path}, but its shape is {dataset.shape}.')
+    if len(dims) != dataset.ndim or set(dims) != set(wanted):
+        raise InputError(f'Expected {dataset.name[1:]} over {", ".join(usual)} in {path}, but its shape is {dataset.shape}.')
     return np.asarray(dataset, float).transpose([dims.index(d) for d in wanted])
 
 # %% ../nbs/01b_formats.ipynb #01-027
@@ -217,11 +231,13 @@ def read_coco(
     rows = data if results else data.get('annotations') if isinstance(data, dict) else None
     rows = [a for a in rows if isinstance(a, dict) and a.get('keypoints')] if isinstance(rows, list) else []
     if not rows: raise InputError(f"Expected COCO results (a list) or COCO Keypoints ('annotations' with 'keypoints'), but {path} has no keypoints.")
-    if results and landmarks is None: raise InputError(f'Expected to be told the landmarks of {path}, for COCO results do not name their keypoints. Say --landmarks out of {", ".join(landmark_sets())}.')
+    if results and landmarks is None:
+        raise InputError(f'Expected to be told the landmarks of {path}, for COCO results do not name their keypoints. Say --landmarks out of {", ".join(landmark_sets())}.')
     names = landmarks.names if results else _coco_names(path, data, rows)
     K = len(names)
     wrong = next((a for a in rows if len(a['keypoints']) != 3*K), None)
-    if wrong: raise InputError(f'Expected {K} keypoints with x, y and {"score" if results else "visibility"} each in {path}, but an annotation of image {wrong.get("image_id")} has {len(wrong["keypoints"])} numbers.')
+    if wrong:
+        raise InputError(f'Expected {K} keypoints with x, y and {"score" if results else "visibility"} each in {path}, but an annotation of image {wrong.get("image_id")} has {len(wrong["keypoints"])} numbers.')
     frame, T, size = _coco_frames(path, data, rows)
     individuals = tuple(dict.fromkeys(str(a.get('track_id', 'animal')) for a in rows))
     out = np.full((T, len(individuals), K, 3), np.nan)
@@ -247,10 +263,12 @@ def _coco_frames(path, data, rows):
         order = [im['id'] for im in sorted(images, key=natural)]
         sizes = {(im.get('width'), im.get('height')) for im in images}
         strange = next((a['image_id'] for a in rows if a['image_id'] not in set(order)), None)
-        if strange is not None: raise InputError(f'Expected annotations of the images that {path} lists, but one is of image {strange}: the counts do not match.')
+        if strange is not None:
+            raise InputError(f'Expected annotations of the images that {path} lists, but one is of image {strange}: the counts do not match.')
         return {i: t for t, i in enumerate(order)}, len(order), next(iter(sizes)) if len(sizes) == 1 and None not in next(iter(sizes)) else None
     ids = sorted({a['image_id'] for a in rows}, key=lambda i: (isinstance(i, str), i))
-    if all(isinstance(i, int) for i in ids) and ids[-1] - ids[0] < 10*len(ids): return {i: i - ids[0] for i in ids}, ids[-1] - ids[0] + 1, None   # a number that is left out is a frame without a horse
+    # a number that is left out is a frame without a horse
+    if all(isinstance(i, int) for i in ids) and ids[-1] - ids[0] < 10*len(ids): return {i: i - ids[0] for i in ids}, ids[-1] - ids[0] + 1, None
     return {i: t for t, i in enumerate(ids)}, len(ids), None
 
 def _coco_points(a, results):
@@ -268,10 +286,12 @@ def read_movement(
     engine = 'scipy' if Path(path).read_bytes()[:3] == b'CDF' else 'h5netcdf'
     try:
         with xr.open_dataset(path, engine=engine) as ds: ds = ds.load()
-    except (OSError, ValueError, KeyError) as e: raise InputError(f'Expected poses in netCDF, but {path} can not be read as such ({str(e).splitlines()[0][:80]}).') from None
+    except (OSError, ValueError, KeyError) as e:
+        raise InputError(f'Expected poses in netCDF, but {path} can not be read as such ({str(e).splitlines()[0][:80]}).') from None
     ds = ds.rename({old: new for old, new in dict(keypoints='keypoint', individuals='individual').items() if old in ds.dims})
     if 'position' not in ds or set(ds.position.dims) != {'time', 'space', 'keypoint', 'individual'}:
-        raise InputError(f"Expected movement's poses with 'position' over time, space, keypoint and individual in {path}, but got " + (f'{", ".join(map(str, ds.position.dims))}.' if 'position' in ds else f'the variables {", ".join(map(str, ds.data_vars))}.'))
+        raise InputError(f"Expected movement's poses with 'position' over time, space, keypoint and individual in {path}, but got "
+                         + (f'{", ".join(map(str, ds.position.dims))}.' if 'position' in ds else f'the variables {", ".join(map(str, ds.data_vars))}.'))
     if ds.sizes['space'] != 2: raise InputError(f'Expected 2D poses, but those in {path} are {ds.sizes["space"]}D.')
     if 'keypoint' not in ds.coords: raise InputError(f'Expected the keypoints in {path} to have names, but they have none.')
     order = ('time', 'individual', 'keypoint')
@@ -279,7 +299,8 @@ def read_movement(
     confidence = ds.confidence.transpose(*order).values.astype(float) if 'confidence' in ds else np.full(position.shape[:3], np.nan)
     individuals = ds.individual.values if 'individual' in ds.coords else range(ds.sizes['individual'])
     fps = ds.attrs.get('fps')
-    return Tracks('movement', tuple(map(str, ds.keypoint.values)), tuple(map(str, individuals)), position, confidence, float(fps) if fps is not None and np.ndim(fps) == 0 and fps != 'None' else None)
+    return Tracks('movement', tuple(map(str, ds.keypoint.values)), tuple(map(str, individuals)), position, confidence,
+                  float(fps) if fps is not None and np.ndim(fps) == 0 and fps != 'None' else None)
 
 # %% ../nbs/01b_formats.ipynb #01-034
 def tool_of(
@@ -317,7 +338,8 @@ def match_landmarks(
     if not fit: raise InputError(_who_is_that(names, sets, found))
     whole = [(s, f) for s, f in fit if len(f) == len(s)]
     choice = fit if len(fit) == 1 else whole
-    if len(choice) != 1: raise InputError(f'Expected names that belong to one landmark set, but {", ".join(names[:3])}, ... fit {" and ".join(s.name for s, _ in fit)}. Say which with --landmarks.')
+    if len(choice) != 1:
+        raise InputError(f'Expected names that belong to one landmark set, but {", ".join(names[:3])}, ... fit {" and ".join(s.name for s, _ in fit)}. Say which with --landmarks.')
     s, f = choice[0]
     return s, np.array(f)
 
@@ -354,7 +376,8 @@ def read_pose2d(
     sure = np.full((len(xy), len(set_)), np.nan)
     position[:, index], sure[:, index] = xy, confidence
     useful = {i for i, _ in set_.places} & set(np.flatnonzero(np.isfinite(position).all(-1).any(0)).tolist())
-    if len(useful) < 4: raise InputError(f'Expected at least 4 landmarks that tell of the 68 keypoints, but {path} has {len(useful)}. A horse can not be made of so few.')
+    if len(useful) < 4:
+        raise InputError(f'Expected at least 4 landmarks that tell of the 68 keypoints, but {path} has {len(useful)}. A horse can not be made of so few.')
     position, sure = set_.to_horse68(position, sure)
     return PoseSequence.from_arrays(position, sure, fps, HORSE68, image_size=image_size, source=Path(path).name,
                                     log=[dict(step='read', tool=tracks.tool, landmarks=set_.name, n_landmarks=len(index), individual=who)])
@@ -377,7 +400,8 @@ def _one_individual(path, tracks, individual):
     if np.isinf(tracks.position).any(): raise InputError(f'Expected finite positions (empty where missing), but {path} has infinite ones.')
     if not seen.any(): raise InputError(f'Expected keypoints, but all {len(tracks.position)} frames of {path} are empty. Did the tool find the horse?')
     there = [n for n, s in zip(tracks.individuals, seen) if s]
-    if individual is None and len(there) > 1: raise InputError(f'Expected one animal, but {path} has {len(there)}: {", ".join(there[:8])}. Say which with --individual.')
+    if individual is None and len(there) > 1:
+        raise InputError(f'Expected one animal, but {path} has {len(there)}: {", ".join(there[:8])}. Say which with --individual.')
     who = str(individual) if individual is not None else there[0]
     if who not in tracks.individuals: raise InputError(f'Expected an animal out of {", ".join(tracks.individuals)}, but got {who!r}.')
     i = tracks.individuals.index(who)
@@ -391,15 +415,18 @@ def _check_pixels(path, xy, image_size):
     "Metres, shares of the picture or millimetres raise `InputError`."
     some = xy[np.isfinite(xy).all(-1)]
     span = np.ptp(some, axis=0).max()
-    if len(some) > 1 and span < 4: raise InputError(f'Expected positions in pixels, but everything in {path} is within {span:.3g} of them. Are they metres, or shares of the picture? Multiply them to pixels.')
+    if len(some) > 1 and span < 4:
+        raise InputError(f'Expected positions in pixels, but everything in {path} is within {span:.3g} of them. Are they metres, or shares of the picture? Multiply them to pixels.')
     if image_size is None: return
     w, h = image_size
     outside = ((some < [-w, -h]) | (some > [2*w, 2*h])).any(-1).mean()
-    if outside > .5: raise InputError(f'Expected positions in pixels of a {w}x{h} picture, but {100*outside:.0f} % of those in {path} are far outside. Is it the right size, and are they pixels?')
+    if outside > .5:
+        raise InputError(f'Expected positions in pixels of a {w}x{h} picture, but {100*outside:.0f} % of those in {path} are far outside. Is it the right size, and are they pixels?')
 
 def _check_confidence(path, c):
     "(T, K) between 0 and 1; a little over 1, as peaks of heat maps may be, is 1."
-    if np.isinf(c).any() or (c < 0).any() or (c > 1.5).any(): raise InputError(f'Expected confidence between 0 and 1, but {path} has {np.nanmin(c):.3g} to {np.nanmax(c):.3g}.')
+    if np.isinf(c).any() or (c < 0).any() or (c > 1.5).any():
+        raise InputError(f'Expected confidence between 0 and 1, but {path} has {np.nanmin(c):.3g} to {np.nanmax(c):.3g}.')
     return np.minimum(c, 1)
 
 # %% ../nbs/01b_formats.ipynb #01-043
@@ -430,7 +457,8 @@ def _add_events(c, contact, fps):
     if not len(frames): return
     t = frames/fps
     values = dict(USED=[len(frames)], TIMES=np.stack([t//60, t % 60]), CONTEXTS=['Left' if FEET[f][0] == 'L' else 'Right' for f in feet],
-                  LABELS=[f'{FEET[f]} {"Foot Strike" if down[i, f] > 0 else "Foot Off"}' for i, f in zip(frames, feet)], DESCRIPTIONS=['']*len(frames), SUBJECTS=['horse']*len(frames), ICON_IDS=[0]*len(frames), GENERIC_FLAGS=[0]*len(frames))
+                  LABELS=[f'{FEET[f]} {"Foot Strike" if down[i, f] > 0 else "Foot Off"}' for i, f in zip(frames, feet)],
+                  DESCRIPTIONS=['']*len(frames), SUBJECTS=['horse']*len(frames), ICON_IDS=[0]*len(frames), GENERIC_FLAGS=[0]*len(frames))
     for key, value in values.items(): c.add_parameter('EVENT', key, value)
 
 # %% ../nbs/01b_formats.ipynb #01-044
@@ -447,13 +475,15 @@ def read_c3d(
     fps = _shortest(points['RATE']['value'][0])
     names = [n for key in points if re.fullmatch('LABELS[0-9]*', key) for n in points[key]['value']]
     xyz = np.moveaxis(c['data']['points'][:3], -1, 0).swapaxes(1, 2)*_metres(path, unit)
-    return PoseSequence.from_arrays(_by_name(path, names, xyz), None, fps, frame='world', source=path.name, contact=_read_events(c, len(xyz), fps), log=[dict(step='read', tool='C3D')])
+    return PoseSequence.from_arrays(_by_name(path, names, xyz), None, fps, frame='world', source=path.name,
+                                    contact=_read_events(c, len(xyz), fps), log=[dict(step='read', tool='C3D')])
 
 def _shortest(x): return float(str(np.float32(x)))   # 29.97 is kept as 29.969999
 
 def _metres(path, unit):
     "How many metres one unit is."
-    if unit not in (units := {'mm': .001, 'cm': .01, 'm': 1., 'meters': 1., 'millimeters': .001}): raise InputError(f'Expected positions in mm, cm or m, but those in {path} are in {unit!r}.')
+    if unit not in (units := {'mm': .001, 'cm': .01, 'm': 1., 'meters': 1., 'millimeters': .001}):
+        raise InputError(f'Expected positions in mm, cm or m, but those in {path} are in {unit!r}.')
     return units[unit]
 
 # %% ../nbs/01b_formats.ipynb #01-045
@@ -487,7 +517,8 @@ def write_trc(
     pose = pose.require(frame='world', n_dims=3)
     T, names, mm = pose.n_frames, pose.skeleton.names, pose.xyz().astype(float) @ TO_OPENSIM.T*1000
     rate = f'{pose.fps:.10g}'
-    lines = [f'PathFileType\t4\t(X/Y/Z)\t{Path(path).name}', 'DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames',
+    lines = [f'PathFileType\t4\t(X/Y/Z)\t{Path(path).name}',
+             'DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames',
              f'{rate}\t{rate}\t{T}\t{len(names)}\tmm\t{rate}\t1\t{T}', 'Frame#\tTime\t' + '\t\t\t'.join(names) + '\t\t',
              '\t\t' + '\t'.join(f'{a}{i}' for i in range(1, len(names) + 1) for a in 'XYZ'), '']
     lines += ['\t'.join([str(t + 1), f'{t/pose.fps:.6f}'] + ['' if np.isnan(v) else f'{v:.5f}' for v in row.ravel()]) for t, row in enumerate(mm)]
@@ -501,16 +532,19 @@ def read_trc(
     path = existing_file(path, 'a TRC file')
     try: lines = path.read_text().splitlines()
     except UnicodeDecodeError: lines = []
-    if len(lines) < 6 or not lines[0].startswith('PathFileType'): raise InputError(f"Expected a TRC file, which begins with 'PathFileType', but {path} does not.")
+    if len(lines) < 6 or not lines[0].startswith('PathFileType'):
+        raise InputError(f"Expected a TRC file, which begins with 'PathFileType', but {path} does not.")
     head = dict(zip(lines[1].split('\t'), lines[2].split('\t')))
     names = [n for n in lines[3].rstrip().split('\t')[2:] if n]
     rows = [r.split('\t') for r in lines[5:] if r.strip()]
     wrong = next((r for r in rows if not 2 + 3*len(names) <= len(r) <= 3 + 3*len(names)), None)
     if wrong: raise InputError(f'Expected {2 + 3*len(names)} columns in every row of {path}, but frame {wrong[0]} has {len(wrong)}.')
-    if len(rows) != int(float(head['NumFrames'])): raise InputError(f'Expected {head["NumFrames"]} frames, as {path} says, but it has {len(rows)}. Was it cut short?')
+    if len(rows) != int(float(head['NumFrames'])):
+        raise InputError(f'Expected {head["NumFrames"]} frames, as {path} says, but it has {len(rows)}. Was it cut short?')
     values = _numbers(path, [r[2:2 + 3*len(names)] for r in rows]).reshape(len(rows), len(names), 3)
     xyz = values @ TO_OPENSIM*_metres(path, head['Units'].lower())
-    return PoseSequence.from_arrays(_by_name(path, names, xyz), None, float(head['DataRate']), frame='world', source=path.name, log=[dict(step='read', tool='TRC')])
+    return PoseSequence.from_arrays(_by_name(path, names, xyz), None, float(head['DataRate']), frame='world', source=path.name,
+                                    log=[dict(step='read', tool='TRC')])
 
 # %% ../nbs/01b_formats.ipynb #01-052
 def write_csv(
@@ -552,9 +586,11 @@ def _tidy_pose(path, col, space, values):
     _, index = match_landmarks(names, 'horse68')
     where = dict(zip(names, index))
     t, k, D = values[:, -2].astype(int), np.array([where[n] for n in col('keypoint')]), len(space)
-    if t.min() < 0 or len(set(zip(t.tolist(), k.tolist()))) != len(t): raise InputError(f'Expected every keypoint once in every frame of {path}, but some come twice.')
+    if t.min() < 0 or len(set(zip(t.tolist(), k.tolist()))) != len(t):
+        raise InputError(f'Expected every keypoint once in every frame of {path}, but some come twice.')
     frames = set(col('reference_frame'))
-    if len(frames) > 1 or not frames <= set(FRAMES): raise InputError(f'Expected one reference frame out of {", ".join(FRAMES)} in {path}, but got {", ".join(sorted(frames))}.')
+    if len(frames) > 1 or not frames <= set(FRAMES):
+        raise InputError(f'Expected one reference frame out of {", ".join(FRAMES)} in {path}, but got {", ".join(sorted(frames))}.')
     data = np.full((t.max() + 1, len(HORSE68), D + 1), np.nan)
     data[t, k] = values[:, :D + 1]
     return PoseSequence.from_arrays(data[..., :D], data[..., D], values[0, -1], frame=frames.pop(), source=path.name, log=[dict(step='read', tool='CSV')])
