@@ -124,7 +124,9 @@ class Overlay:
         "Frame `i` on its picture, which may be smaller or larger than the video was."
         scale = 1. if self.size is None else np.array(image_bgr.shape[1::-1])/self.size
         image = image_bgr.copy()
-        if self.trail: _draw_trail(image, self.points[max(0, i - self.trail):i + 1, self.hooves]*scale, self.scores[max(0, i - self.trail):i + 1, self.hooves], [self.skeleton.names[k] for k in self.hooves])
+        if self.trail:
+            _draw_trail(image, self.points[max(0, i - self.trail):i + 1, self.hooves]*scale,
+                        self.scores[max(0, i - self.trail):i + 1, self.hooves], [self.skeleton.names[k] for k in self.hooves])
         image = draw_pose(image, self.points[i]*scale, self.scores[i], self.skeleton, near=int(self.near[i]))
         return _draw_legend(image, self.scores[i]) if self.legend else image
 
@@ -154,7 +156,8 @@ def _draw_legend(image, scores):
     x, y, wide, high = int(10*s), int(h - 34*s), int(252*s), int(26*s)
     box = image[y:y + high, x:x + wide]
     box[:] = (box*.35).astype(np.uint8)
-    text = lambda t, at: cv2.putText(image, t, (int(x + at*s), int(y + 17.5*s)), cv2.FONT_HERSHEY_SIMPLEX, .45*s, (245, 245, 245), max(1, round(s)), cv2.LINE_AA)
+    text = lambda t, at: cv2.putText(image, t, (int(x + at*s), int(y + 17.5*s)), cv2.FONT_HERSHEY_SIMPLEX, .45*s, (245, 245, 245),
+                                     max(1, round(s)), cv2.LINE_AA)
     for name, colour, at in (('left', _LEFT, 12), ('right', _RIGHT, 66)):
         cv2.circle(image, _fixed((x + at*s, y + 13*s)), int(16*5*s), colour, -1, cv2.LINE_AA, 4)
         text(name, at + 10)
