@@ -41,7 +41,8 @@ def draw_jobs(
         for name in rng.choice(kinds, motions, replace=False):
             motion = perform(str(name), 4*frames, 4., skeleton=horse.skeleton, rng=rng)   # over four seconds, taken apart
             clip = motion.clip.save(folder/f'{i}-{name}.npz')
-            jobs.append(dict(skeleton=str(skeleton), clip=str(clip), frames=sorted(int(f) for f in rng.choice(4*frames, frames, replace=False)), look=horse.look, size_m=withers_m(horse.skeleton)))
+            jobs.append(dict(skeleton=str(skeleton), clip=str(clip),
+                             frames=sorted(int(f) for f in rng.choice(4*frames, frames, replace=False)), look=horse.look, size_m=withers_m(horse.skeleton)))
     (folder/'jobs.jsonl').write_text('\n'.join(map(json.dumps, jobs)) + '\n')
     return folder/'jobs.jsonl'
 
@@ -54,7 +55,8 @@ def skin_points(
     "Keypoints and spots on the skin of drawn horses in drawn poses, from a Blender child. Raises `BlenderError` where there is none."
     with tempfile.TemporaryDirectory(prefix='kinequimation-') as folder:
         jobs, out = draw_jobs(folder, n_horses, seed), Path(folder)/'points.npz'
-        run_script('skin_points', jobs, '--points', assets_dir()/'skeletons'/'skin_points.json', '--skeleton', assets_dir()/'skeletons'/'horse.json', '--cache', cache_dir(), '-o', out, progress=progress)
+        run_script('skin_points', jobs, '--points', assets_dir()/'skeletons'/'skin_points.json', '--skeleton',
+                   assets_dir()/'skeletons'/'horse.json', '--cache', cache_dir(), '-o', out, progress=progress)
         size = np.concatenate([np.full(len(j['frames']), j['size_m']) for j in map(json.loads, jobs.read_text().splitlines())])[:, None, None]
         with np.load(out, allow_pickle=False) as got: heads, points, names = got['heads']/size, got['points']/size, [str(n) for n in got['names']]
     return heads[:, :len(HORSE68)], dict(zip(names, np.moveaxis(points, 1, 0)))
@@ -90,7 +92,8 @@ def _ones(A, chosen): "Solves A w = 1 among the chosen."; return np.linalg.solve
 # %% ../nbs/12a_landmark_maps.ipynb #12-013
 _FLIP = HORSE68.flip_indices
 _HAIR = ('tail.003', 'tail.004', 'tail.005')   # hangs and swings as it likes
-_SAME = {HORSE68.index(n): HORSE68.index(m) for n, m in (('pelvis.L', 'spine.001'), ('pelvis.R', 'spine.001'), ('skull.L', 'skull'), ('skull.R', 'skull'))}  # heads in one place
+# heads in one place
+_SAME = {HORSE68.index(n): HORSE68.index(m) for n, m in (('pelvis.L', 'spine.001'), ('pelvis.R', 'spine.001'), ('skull.L', 'skull'), ('skull.R', 'skull'))}
 
 def mirrored(name: str) -> str: "The name on the other side."; return name[:-1] + {'L': 'R', 'R': 'L'}[name[-1]] if name.endswith(('.L', '.R')) else name
 
@@ -143,7 +146,8 @@ def fitted_set(
     "A landmark set with its maps fitted. Raises `InputError` where a landmark has no spot."
     out = json.loads(json.dumps(data))
     for row in out['landmarks']:
-        if row.get('point') not in points: raise InputError(f"Expected a point out of skin_points.json for {row['name']} of {data['name']}, but got {row.get('point')!r}.")
+        if row.get('point') not in points:
+            raise InputError(f"Expected a point out of skin_points.json for {row['name']} of {data['name']}, but got {row.get('point')!r}.")
         w = _rounded(fit_point(heads, points, row['point']))
         row['of'] = {HORSE68.names[k]: float(w[k]) for k in np.flatnonzero(w)}
         row['error'] = round(rms(np.einsum('k,nkx->nx', w, heads) - points[row['point']]), 4)
@@ -154,7 +158,9 @@ def fitted_set(
     out['note'] = ' '.join([data.get('reading', ''), 'Fitted on the skin of synthetic horses; error: root of the mean square in heights at the withers.']).strip()
     return out
 
-def _near_any(heads, points, spots, k): "Whether a set has any spot in the keypoint's part of the horse."; return any(np.linalg.norm(points[s] - heads[:, k], axis=1).mean() < 1.5*NEAR for s in spots)
+def _near_any(heads, points, spots, k):
+    "Whether a set has any spot in the keypoint's part of the horse."
+    return any(np.linalg.norm(points[s] - heads[:, k], axis=1).mean() < 1.5*NEAR for s in spots)
 
 def _rounded(w, digits=3):
     "Rounded, and still with a sum of 1: the largest weight takes what is left over, or both sides of a pair do."
