@@ -105,7 +105,8 @@ def mirror_input(
     "What the network would have got from the mirrored video."
     K = len(flip)
     xy = features[..., :2*K].reshape(features.shape[:-1] + (K, 2))[..., flip, :]*np.array([-1, 1], features.dtype)
-    return np.concatenate([xy.reshape(features.shape[:-1] + (2*K,)), features[..., 2*K:3*K][..., flip], features[..., 3*K:]*np.array([1, 1, -1, 1], features.dtype)], -1)
+    return np.concatenate([xy.reshape(features.shape[:-1] + (2*K,)), features[..., 2*K:3*K][..., flip],
+                           features[..., 3*K:]*np.array([1, 1, -1, 1], features.dtype)], -1)
 
 
 N_WORLD = 10  # contacts LH LF RH RF (logits), the root's way in tenths of a metre a frame, up: camera axes
@@ -128,7 +129,8 @@ def mirror_answer(
     "The answer for the mirrored video: x changes its sign on the camera's side of a rotation and on the rest pose's side."
     sign, flat = lambda *s: np.array(s, answer.dtype), lambda a: a.reshape(a.shape[:-2] + (-1,))
     a = split_answer(answer)
-    return np.concatenate([flat(a['bones'][..., flip, :]*sign(-1, 1, 1, 1, -1, -1, -1, 1, 1)), a['contact'][..., [2, 3, 0, 1]], a['velocity']*sign(-1, 1, 1), a['up']*sign(-1, 1, 1),
+    return np.concatenate([flat(a['bones'][..., flip, :]*sign(-1, 1, 1, 1, -1, -1, -1, 1, 1)), a['contact'][..., [2, 3, 0, 1]],
+                           a['velocity']*sign(-1, 1, 1), a['up']*sign(-1, 1, 1),
                            flat(a['log_spread'][..., flip, :]), a['log_length'][..., flip]], -1)
 
 # %% ../nbs/30_lift.ipynb #30-022
@@ -145,7 +147,8 @@ def insert_between(values, weight, n):
     if n == 1 or len(values) == 1: return values, weight
     at = np.arange((len(values) - 1)*n + 1)/n
     i, f = np.minimum(at.astype(int), len(values) - 2), (at - np.minimum(at.astype(int), len(values) - 2))[:, None]
-    mixed = np.where((weight[i] > 0)[..., None] & (weight[i + 1] > 0)[..., None], (1 - f[..., None])*values[i] + f[..., None]*values[i + 1], np.where((f < .5)[..., None], values[i], values[i + 1]))
+    mixed = np.where((weight[i] > 0)[..., None] & (weight[i + 1] > 0)[..., None], (1 - f[..., None])*values[i] + f[..., None]*values[i + 1],
+                     np.where((f < .5)[..., None], values[i], values[i + 1]))
     w = np.where(f == 0, weight[i], np.where(f == 1, weight[i + 1], np.minimum(weight[i], weight[i + 1])))
     return mixed, w
 
@@ -237,7 +240,8 @@ class Lifter:
     ):
         path = weights or assets_dir()/'models'/('lifter_causal.onnx' if causal else 'lifter.onnx')
         self.session, self.meta = open_weights(path, 'lifter', skeleton, threads)
-        if self.session.get_outputs()[0].shape[-1] != n_answer(len(skeleton)): raise InputError(f'Expected a lifter that answers {n_answer(len(skeleton))} numbers a frame, but {path} is of an older form. Train it anew with `kinequimation train-lifter`.')
+        if self.session.get_outputs()[0].shape[-1] != n_answer(len(skeleton)):
+            raise InputError(f'Expected a lifter that answers {n_answer(len(skeleton))} numbers a frame, but {path} is of an older form. Train it anew with `kinequimation train-lifter`.')
         self.skeleton, self.flip_test, self.follow, self.causal = skeleton, flip_test, follow, bool(self.meta.get('causal'))
         self.receptive_field, self.fps = int(self.meta['receptive_field']), float(self.meta['fps'])
         self.calibration = np.array(self.meta.get('calibration', 1.))  # (K, 3): spread to standard deviation
@@ -245,7 +249,9 @@ class Lifter:
         self.input = self.session.get_inputs()[0].name
 
     @property
-    def past(self) -> int: "How many frames before the one it answers for the network sees."; return self.receptive_field - 1 if self.causal else self.receptive_field//2
+    def past(self) -> int:
+        "How many frames before the one it answers for the network sees."
+        return self.receptive_field - 1 if self.causal else self.receptive_field//2
     def __repr__(self): return f'Lifter({self.skeleton.name}, {self.receptive_field} frames at {self.fps:g} fps{", causal" if self.causal else ""})'
 
 # %% ../nbs/30_lift.ipynb #30-032
@@ -295,8 +301,10 @@ def _turned_back(self, a, turn, net_fps):
     back = lambda v: (v[:, None] @ turn)[:, 0]
     position = a['bones'][..., :3] - a['bones'][:, self.skeleton.root, None, :3]
     variance = (self.calibration*np.exp(np.clip(a['log_spread'], -8, 3)))**2
-    return dict(position=position @ turn, std=np.sqrt(variance @ turn**2), rotation=np.swapaxes(turn, -1, -2)[:, None] @ matrix_from_6d(a['bones'][..., 3:]), velocity=back(a['velocity'])*.1*net_fps,
-                up=back(a['up'])/np.maximum(np.linalg.norm(a['up'], axis=-1, keepdims=True), 1e-9), contact=1/(1 + np.exp(-np.clip(a['contact'], -30, 30))), length=np.exp(np.median(np.clip(a['log_length'], -2, 2), 0)))
+    return dict(position=position @ turn, std=np.sqrt(variance @ turn**2),
+                rotation=np.swapaxes(turn, -1, -2)[:, None] @ matrix_from_6d(a['bones'][..., 3:]), velocity=back(a['velocity'])*.1*net_fps,
+                up=back(a['up'])/np.maximum(np.linalg.norm(a['up'], axis=-1, keepdims=True), 1e-9),
+                contact=1/(1 + np.exp(-np.clip(a['contact'], -30, 30))), length=np.exp(np.median(np.clip(a['log_length'], -2, 2), 0)))
 
 Lifter.shape = _shape
 
@@ -334,9 +342,11 @@ def _told(self, pose2d, got, root, image_size, focal_px):
     "The answer as a sequence; NaN where nothing was seen."
     quat = make_continuous(matrix_to_quat(got['rotation']))
     for a in (got['position'], got['std'], quat, root, got['velocity'], got['up']): a[~got['seen']] = np.nan
-    pose = PoseSequence.from_arrays(got['position'], got['confidence'], pose2d.fps, self.skeleton, image_size=image_size, frame='root', source=pose2d.source, rotation=quat, root_location=root,
+    pose = PoseSequence.from_arrays(got['position'], got['confidence'], pose2d.fps, self.skeleton, image_size=image_size, frame='root',
+                                    source=pose2d.source, rotation=quat, root_location=root,
                                     contact=got['contact'] > .5, focal_px=focal_px, position_std=got['std'],
-                                    log=pose2d.log + [dict(step='lift', model=self.meta.get('name', 'lifter'), focal_px=round(focal_px, 2), flip_test=self.flip_test)])
+                                    log=pose2d.log + [dict(step='lift', model=self.meta.get('name', 'lifter'), focal_px=round(focal_px, 2),
+                                                           flip_test=self.flip_test)])
     if got.get('tremble') is not None: pose.ds.attrs['tremble_m'] = got['tremble']
     return _with_world(pose, got)
 
@@ -352,7 +362,8 @@ def _with_world(pose, got):
     per_axis = lambda a: (('time', 'space', 'individual'), a[..., None].astype(np.float32))
     s = pose.skeleton
     rest = np.linalg.norm(s.head - s.head[np.maximum(s.parents, 0)], axis=1)
-    return PoseSequence(pose.ds.assign(velocity=per_axis(got['velocity']), up=per_axis(got['up']), contact_probability=(('time', 'foot', 'individual'), got['contact'][..., None].astype(np.float32)),
+    return PoseSequence(pose.ds.assign(velocity=per_axis(got['velocity']), up=per_axis(got['up']),
+                                       contact_probability=(('time', 'foot', 'individual'), got['contact'][..., None].astype(np.float32)),
                                        bone_length=(('keypoint', 'individual'), (rest*got['length'])[:, None].astype(np.float32))))
 
 def _bridge(values):
