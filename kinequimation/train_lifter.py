@@ -57,7 +57,8 @@ def make_bank(
     if path and Path(path).exists():
         with np.load(path) as f: return dict(f)
     rng, shape, K = np.random.default_rng(seed), (n_clips, n_frames), N_KEYPOINTS
-    bank = dict(root=np.empty((*shape, 3), np.float32), position=np.empty((*shape, K, 3), np.float16), columns=np.empty((*shape, K, 6), np.float16), contacts=np.empty((*shape, 4), np.float16))
+    bank = dict(root=np.empty((*shape, 3), np.float32), position=np.empty((*shape, K, 3), np.float16),
+                columns=np.empty((*shape, K, 6), np.float16), contacts=np.empty((*shape, 4), np.float16))
     for i in range(n_clips):
         p, bank['columns'][i], bank['contacts'][i] = make_motion(rng, n_frames)
         bank['root'][i], bank['position'][i] = p[:, 0] - [*p[0, 0, :2], 0], p - p[:, :1]
@@ -103,7 +104,8 @@ def _when(rng, n, n_frames, length):
     hold = np.where(rng.random(n) < .04, rng.integers(2, 4, n), 1)[:, None]
     step = np.arange(n_frames)//hold*hold
     short = rng.random(n) < .12   # as at the ends of a video, where the lifter repeats the first and the last frame
-    step = np.clip(step, np.where(short, rng.integers(0, n_frames//2 + 1, n), 0)[:, None], np.where(short, rng.integers(n_frames//2, n_frames, n), n_frames)[:, None])
+    step = np.clip(step, np.where(short, rng.integers(0, n_frames//2 + 1, n), 0)[:, None],
+                   np.where(short, rng.integers(n_frames//2, n_frames, n), n_frames)[:, None])
     return rng.uniform(0, 1, (n, 1))*(length - 1.01 - pace*(n_frames - 1)) + pace*step
 
 def draw_windows(
@@ -144,13 +146,18 @@ def draw_cameras(
     eye[..., 2] = np.maximum(eye[..., 2], .1)
     camera = look_at(eye, np.where(mode == 0, middle, slow), (2, 2), 90)
     roll = np.clip(rng.normal(0, np.radians(3), n), -.14, .14)
-    turn = np.zeros((n, 1, 3, 3)); turn[:, 0, 0, 0] = turn[:, 0, 1, 1] = np.cos(roll); turn[:, 0, 0, 1] = np.sin(roll); turn[:, 0, 1, 0] = -np.sin(roll); turn[:, 0, 2, 2] = 1
+    turn = np.zeros((n, 1, 3, 3))
+    turn[:, 0, 0, 0] = turn[:, 0, 1, 1] = np.cos(roll)
+    turn[:, 0, 0, 1] = np.sin(roll)
+    turn[:, 0, 1, 0] = -np.sin(roll)
+    turn[:, 0, 2, 2] = 1
     R = turn @ camera.R
     return R, -np.einsum('btij,btj->bti', R, eye), half
 
 # %% ../nbs/31_train_lifter.ipynb #31-016
 _PARTS = [[i for i, n in enumerate(HORSE68.names) if any(n.startswith(p) for p in part) and (not side or f'.{side}' in n)] for part, side in
-          [(('thigh', 'lower_leg', 'hind_foot', 'r_'), 'L'), (('thigh', 'lower_leg', 'hind_foot', 'r_'), 'R'), (('upper_arm', 'forearm', 'forefoot', 'f_'), 'L'), (('upper_arm', 'forearm', 'forefoot', 'f_'), 'R'),
+          [(('thigh', 'lower_leg', 'hind_foot', 'r_'), 'L'), (('thigh', 'lower_leg', 'hind_foot', 'r_'), 'R'),
+           (('upper_arm', 'forearm', 'forefoot', 'f_'), 'L'), (('upper_arm', 'forearm', 'forefoot', 'f_'), 'R'),
            (('head', 'skull', 'eye', 'nose', 'jaw', 'ear'), ''), (('tail',), ''), (('spine', 'pelvis', 'chest', 'breast'), ''), (('neck', 'shoulder'), '')]]
 
 def intervals(rng, n, T, chance):
@@ -204,7 +211,8 @@ def measured_errors(
     with np.load(existing_file(assets_dir()/'models'/'detector_errors.npz', "the detector's errors")) as f: a = dict(f)
     some, flip = a['held_out'] == held_out, HORSE68.flip_indices
     e, c, z = (a[k][some].astype(np.float32) for k in ('error', 'confidence', 'azimuth'))
-    return dict(error=np.concatenate([e, e[:, flip]*np.array([-1, 1], np.float32)]), confidence=np.concatenate([c, c[:, flip]]), azimuth=np.concatenate([z, -z]))
+    return dict(error=np.concatenate([e, e[:, flip]*np.array([-1, 1], np.float32)]), confidence=np.concatenate([c, c[:, flip]]),
+                azimuth=np.concatenate([z, -z]))
 
 def replay(
     rng: np.random.Generator,
@@ -319,7 +327,8 @@ def draw_batch(
     turned = (columns.reshape(columns.shape[:2] + (-1, 3)) @ to_virtual).reshape(columns.shape)
     way = (10*np.gradient(root, axis=1)[:, :, None].astype(np.float32) @ to_virtual)[:, :, 0]
     some = (x[..., 2*N_KEYPOINTS:3*N_KEYPOINTS] > 0).mean((1, 2)) > .1
-    out = dict(x=x, position=position @ to_virtual, columns=turned, body=np.swapaxes(to_virtual, -1, -2) @ body_axes(position), contact=contacts, world=np.concatenate([way, to_virtual[..., 2, :]], -1))
+    out = dict(x=x, position=position @ to_virtual, columns=turned, body=np.swapaxes(to_virtual, -1, -2) @ body_axes(position),
+               contact=contacts, world=np.concatenate([way, to_virtual[..., 2, :]], -1))
     return {k: torch.from_numpy(np.ascontiguousarray(a[some, EDGE:T - EDGE], np.float32)) for k, a in out.items()}
 
 # %% ../nbs/31_train_lifter.ipynb #31-029
@@ -444,7 +453,8 @@ def loss_of(
     spread = rest[..., N_WORLD:N_WORLD + 3*K].unflatten(-1, (K, 3)).clamp(-6, 2)
     place, turn = _size(off).mean(), _size(got['turn'] - t['body'].transpose(-1, -2)).mean()
     parts = [place, .5*_size(got['shape'] - own[:, net.past:T - after]).mean(), .3*turn, .1*_size(got['columns'] - t['columns']).mean(),
-             _size(off[:, 1:] - off[:, :-1]).mean(), .3*(_long(got['shape']) - length).abs().mean(), .05*(rest[..., N_WORLD + 3*K:][..., _EDGES[1]] - (length/_REST_LENGTH).log()).abs().mean(),
+             _size(off[:, 1:] - off[:, :-1]).mean(), .3*(_long(got['shape']) - length).abs().mean(),
+             .05*(rest[..., N_WORLD + 3*K:][..., _EDGES[1]] - (length/_REST_LENGTH).log()).abs().mean(),
              .02*F.binary_cross_entropy_with_logits(rest[..., :4], t['contact'].clamp(0, 1)), .05*(rest[..., 4:N_WORLD] - t['world']).abs().mean(),
              .004*(off.detach().abs()/.03*(-spread).exp() + spread).mean(),
              .3*_size(got['frame_position'] - true['position']).mean(), .15*_size(got['frame_shape'] - own).mean(), .09*_size(got['frame_turn'] - body).mean()]
@@ -535,7 +545,8 @@ def _set_rate(optimizers, share):
 
 def _mean_of(net):
     "The running mean of the weights: over a growing share of the past, at most the last 250 steps or so."
-    return torch.optim.swa_utils.AveragedModel(net, avg_fn=lambda old, new, n: old.lerp(new, max(.004, 6./(6. + n))) if old.is_floating_point() else new, use_buffers=True)
+    return torch.optim.swa_utils.AveragedModel(
+        net, avg_fn=lambda old, new, n: old.lerp(new, max(.004, 6./(6. + n))) if old.is_floating_point() else new, use_buffers=True)
 
 def _keep(path, step, used_s, net, mean, optimizers):
     state = dict(step=step, used=used_s, net=net.state_dict(), mean=mean.state_dict(), opts=[o.state_dict() for o in optimizers])
@@ -563,12 +574,14 @@ def export_lifter(
 ) -> Path:
     "ONNX with a free time axis; what it declares is checked by `Lifter`."
     import onnx
-    meta = dict(kind='lifter', skeleton=HORSE68.name, n_keypoints=N_KEYPOINTS, names_hash=names_hash(HORSE68), receptive_field=net.receptive_field, causal=net.causal, fps=NET_FPS, n_extra=N_EXTRA,
+    meta = dict(kind='lifter', skeleton=HORSE68.name, n_keypoints=N_KEYPOINTS, names_hash=names_hash(HORSE68),
+                receptive_field=net.receptive_field, causal=net.causal, fps=NET_FPS, n_extra=N_EXTRA,
                 input='x y per keypoint, confidence, extras; see kinequimation.lift.network_input', answer='see kinequimation.lift.split_answer', **more)
     free = dict(features={0: 'n', 1: 't'}, answer={0: 'n', 1: 'u'})
     with atomic_path(path) as partial, warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        torch.onnx.export(net.eval(), (torch.zeros(1, 60, net.n_in),), str(partial), input_names=['features'], output_names=['answer'], dynamic_axes=free, dynamo=False)
+        torch.onnx.export(net.eval(), (torch.zeros(1, 60, net.n_in),), str(partial), input_names=['features'], output_names=['answer'],
+                          dynamic_axes=free, dynamo=False)
         model = _halved(onnx.load(str(partial)))
         entry = model.metadata_props.add(); entry.key, entry.value = METADATA_KEY, json.dumps(meta)
         onnx.save(model, str(partial))
@@ -635,7 +648,8 @@ def measure(
         within.append((np.abs(pred - true) < got.position_std())[some][:, 1:].mean())
     a = np.array([r[1:] for r in rows])
     out = dict(mpjpe_mm=a[:, 0].mean(), pa_mpjpe_mm=a[:, 1].mean(), median_mm=np.median(a[:, 0]), acceleration_m_s2=a[:, 2].mean(), within_std=np.mean(within))
-    return {k: float(v) for k, v in out.items()} | dict(n_clips=len(rows)) | {g: float(np.mean([r[1] for r in rows if r[0] == g])) for g in sorted({r[0] for r in rows})}
+    return {k: float(v) for k, v in out.items()} | dict(n_clips=len(rows)) | {g: float(np.mean([r[1] for r in rows if r[0] == g]))
+                                                                              for g in sorted({r[0] for r in rows})}
 
 # %% ../nbs/31_train_lifter.ipynb #31-049
 def calibration(
@@ -647,7 +661,8 @@ def calibration(
     lifter, share = Lifter(path, threads=1), .6827
     lifter.calibration, lifter.unrest, sets = np.ones((N_KEYPOINTS, 3)), np.zeros((N_KEYPOINTS, 3)), []
     for manner in MANNERS[:2]:
-        rows = [(np.abs(got.xyz() - true)[ok], got.position_std()[ok], np.full(ok.sum(), got.ds.attrs.get('tremble_m', 0.))) for pose2d, true, _ in held_out(n_clips//2, manner, seed)
+        rows = [(np.abs(got.xyz() - true)[ok], got.position_std()[ok], np.full(ok.sum(), got.ds.attrs.get('tremble_m', 0.)))
+                for pose2d, true, _ in held_out(n_clips//2, manner, seed)
                 for got in [lifter(pose2d)] for ok in [np.isfinite(got.position_std()).all((1, 2))]]
         sets.append([np.concatenate(a) for a in zip(*rows)])
     factor, unrest = np.ones((N_KEYPOINTS, 3)), np.zeros((N_KEYPOINTS, 3))
