@@ -104,7 +104,8 @@ class VideoPose3D(nn.Module):
     "(N, T, F) -> (N, T - receptive_field + 1, K, 3)."
     def __init__(self, n_in, widths=(3, 3, 3), channels=1024, dropout=.25):
         super().__init__()
-        unit = lambda n, width, dilation: nn.Sequential(nn.Conv1d(n, channels, width, dilation=dilation, bias=False), nn.BatchNorm1d(channels), nn.ReLU(), nn.Dropout(dropout))
+        unit = lambda n, width, dilation: nn.Sequential(nn.Conv1d(n, channels, width, dilation=dilation, bias=False), nn.BatchNorm1d(channels),
+                                                        nn.ReLU(), nn.Dropout(dropout))
         self.receptive_field = int(np.prod(widths))
         self.first, self.last = unit(n_in, widths[0], 1), nn.Conv1d(channels, 3*N_KEYPOINTS, 1)
         self.blocks = nn.ModuleList([nn.Sequential(unit(channels, w, int(np.prod(widths[:i + 1]))), unit(channels, 1, 1)) for i, w in enumerate(widths[1:])])
@@ -199,7 +200,8 @@ def row(name, net, n_clips, **how) -> dict:
         pred = net(pose2d).xyz().astype(float) if not isinstance(net, nn.Module) else answer(net, pose2d)
         lines.append((1000*mpjpe(pred, true), 1000*pa_mpjpe(pred, true), acceleration_error(pred, true, pose2d.fps)))
     a = np.mean(lines, axis=0)
-    return dict(lifter=name, from_2d=how.get('manner', 'true'), clips=len(lines), mpjpe_mm=round(a[0], 1), pa_mpjpe_mm=round(a[1], 1), acceleration_m_s2=round(a[2], 2))
+    return dict(lifter=name, from_2d=how.get('manner', 'true'), clips=len(lines), mpjpe_mm=round(a[0], 1), pa_mpjpe_mm=round(a[1], 1),
+                acceleration_m_s2=round(a[2], 2))
 
 # %% ../nbs/31a_baselines.ipynb #31-019
 def compare(
