@@ -101,7 +101,9 @@ class CameraMotion:
 
     def __len__(self): return len(self.rotation)
     @property
-    def turned_deg(self) -> float: "The farthest from where it looked at first."; return float(np.degrees(Rotation.from_matrix(self.rotation).magnitude()).max())
+    def turned_deg(self) -> float:
+        "The farthest from where it looked at first."
+        return float(np.degrees(Rotation.from_matrix(self.rotation).magnitude()).max())
     @property
     def moves(self) -> bool: "Or is it on a tripod that nobody touches?"; return self.turned_deg > .25 or float(np.ptp(np.log(self.zoom))) > .01
 
@@ -117,7 +119,9 @@ class _Follower:
         self.first, self.now, self.before, share = self.first[good], there[good], gray, 0.
         if len(self.now) >= 8:
             R, zoom, miss = turn_between(self.first, self.now, self.focal*self.key[1], self.size, self.last)
-            if (miss < 2).mean() > .3: self.last, share, keep = (R, zoom), float((miss < 2).mean()), miss < 6; self.first, self.now = self.first[keep], self.now[keep]
+            if (miss < 2).mean() > .3:
+                self.last, share, keep = (R, zoom), float((miss < 2).mean()), miss < 6
+                self.first, self.now = self.first[keep], self.now[keep]
         R, zoom = self.last[0] @ self.key[0], self.last[1]*self.key[1]
         far = Rotation.from_matrix(self.last[0]).magnitude() > .35*2*np.arctan(self.size[0]/2/self.focal)
         if far or len(self.now) < max(.4*self.n, 40): self._new_key(gray, mask, (R, zoom))
@@ -203,7 +207,9 @@ def camera_of(
     if focal_px and supposed and abs(focal_px/supposed - 1) > 1e-3: R = turned_less(R, supposed/focal_px)
     return R, pose.ds.camera_zoom.values.astype(float)
 
-def turned_less(R, share): "(T, 3, 3) with all angles `share` times as large."; return Rotation.from_rotvec(share*Rotation.from_matrix(R).as_rotvec()).as_matrix()
+def turned_less(R, share):
+    "(T, 3, 3) with all angles `share` times as large."
+    return Rotation.from_rotvec(share*Rotation.from_matrix(R).as_rotvec()).as_matrix()
 
 # %% ../nbs/38_camera_motion.ipynb #38-029
 _LENS = ('focal_length.35mm_equivalent', 'focallengthin35mmformat', 'focallengthin35mmfilm', 'focal_length_35mm')
@@ -234,5 +240,7 @@ def watch_background(
     if not focal and (told := focal_from_turns(motion)):
         motion = CameraMotion(turned_less(motion.rotation, motion.focal_px/told), motion.zoom, motion.tracked, motion.size, told, motion.pairs)
         source, focal = 'turning', told
-    told = pose2d.replace(focal_px=focal or pose2d.focal_px).step('camera', focal_px=round(float(motion.focal_px), 1), focal_from=source, turned_deg=round(motion.turned_deg, 2), zoom=round(float(motion.zoom.max()/motion.zoom.min()), 3))
+    told = pose2d.replace(focal_px=focal or pose2d.focal_px).step('camera', focal_px=round(float(motion.focal_px), 1), focal_from=source,
+                                                                  turned_deg=round(motion.turned_deg, 2),
+                                                                  zoom=round(float(motion.zoom.max()/motion.zoom.min()), 3))
     return with_camera(told, motion)
