@@ -77,7 +77,8 @@ def _two_states(odds, stay):
 
 # %% ../nbs/38a_contacts.ipynb #38-011
 _SHORT = .045  # s: no stance and no swing is shorter
-_EASE, _EASE_SAID = .065, .022  # share of a swing at either end of it in which the hoof is too slow to tell it from one that stands; on generated motion, without and with an opinion
+# share of a swing at either end of it in which the hoof is too slow to tell it from one that stands; on generated motion, without and with an opinion
+_EASE, _EASE_SAID = .065, .022
 
 def _eased(probability, fps, ease):
     "The same, its swings longer by what they are known to lose: time is bent so that each crossing of one half moves into the stance."
