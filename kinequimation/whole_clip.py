@@ -17,8 +17,10 @@ from scipy.spatial.transform import Rotation
 from .skeleton import HORSE68, Skeleton, global_to_basis, quat_to_matrix
 
 # %% ../nbs/39_whole_clip.ipynb #39-009
-_FREE = dict(spine='xyz', neck='xyz', head='xyz', tail='xz', shoulder='xyz', upper_arm='xyz', forearm='xz', forefoot='x', f_toe='x', f_hoof='x', thigh='xyz', lower_leg='xz', hind_foot='x', r_toe='x', r_hoof='x')
-_GROUPS = ('spine', 'pelvis', 'neck', 'head', 'shoulder', 'upper_arm', 'forearm', 'forefoot', 'f_toe', 'thigh', 'lower_leg', 'hind_foot', 'r_toe')  # bones that have one factor of length; a hoof has that of its pastern
+_FREE = dict(spine='xyz', neck='xyz', head='xyz', tail='xz', shoulder='xyz', upper_arm='xyz', forearm='xz', forefoot='x', f_toe='x',
+             f_hoof='x', thigh='xyz', lower_leg='xz', hind_foot='x', r_toe='x', r_hoof='x')
+# bones that have one factor of length; a hoof has that of its pastern
+_GROUPS = ('spine', 'pelvis', 'neck', 'head', 'shoulder', 'upper_arm', 'forearm', 'forefoot', 'f_toe', 'thigh', 'lower_leg', 'hind_foot', 'r_toe')
 _HOOVES = ('r_hoof.L', 'f_hoof.L', 'r_hoof.R', 'f_hoof.R')
 _kind = lambda name: name.split('.')[0]
 
@@ -39,7 +41,8 @@ def make_body(
     s: Skeleton = HORSE68,
 ) -> Body:
     "The freedom of a skeleton of HORSE68's names."
-    dof = [(0, a) for a in range(3)] + [(b, 'xyz'.index(a)) for b, n in enumerate(s.names) if b and n[-5:] not in ('L.001', 'R.001') for a in _FREE.get(_kind(n), '')]
+    dof = [(0, a) for a in range(3)] + [(b, 'xyz'.index(a)) for b, n in enumerate(s.names) if b and n[-5:] not in ('L.001', 'R.001')
+                                        for a in _FREE.get(_kind(n), '')]
     bone, axis = np.array(dof).T
     low, high = np.radians(s.limits[bone, axis]).T.copy()
     low[:3], high[:3] = -1e3, 1e3    # the root may look anywhere
@@ -57,7 +60,8 @@ def _edge_groups(s, hooves):
     "(68 + 4, G): the edge to a keypoint belongs to the bone above it, those across the pelvis to the pelvis."
     def of(b): return _GROUPS.index(_kind(s.names[b])) if _kind(s.names[b]) in _GROUPS else of(s.parents[b]) if s.parents[b] >= 0 else 0
     out = np.zeros((len(s) + 4, len(_GROUPS)))
-    for c in range(1, len(s)): out[c, _GROUPS.index('pelvis') if _kind(s.names[c]) in ('pelvis', 'thigh') and not s.names[c].endswith('.001') else of(s.parents[c])] = 1
+    for c in range(1, len(s)):
+        out[c, _GROUPS.index('pelvis') if _kind(s.names[c]) in ('pelvis', 'thigh') and not s.names[c].endswith('.001') else of(s.parents[c])] = 1
     for i, h in enumerate(hooves): out[len(s) + i, of(h)] = 1
     return out
 
@@ -282,7 +286,8 @@ def _lifter(eq, seen, st, view, doubt):
     miss = target - rel
     w = 1/np.sqrt((1 + (miss**2).sum(-1)/.15**2)*doubt.lasting)[..., None]/seen.sigma[:, BODY.points]
     turned = np.radians(doubt.turn)*np.stack([np.cross(a, target) for a in np.eye(3)], -1)
-    eq.add(w.reshape(T, -1), miss.reshape(T, -1), turned.reshape(T, -1, 3), theta=J.reshape(T, 3*P, -1), tilt=spin.reshape(T, -1, 2), lengths=Jg.reshape(T, 3*P, -1))
+    eq.add(w.reshape(T, -1), miss.reshape(T, -1), turned.reshape(T, -1, 3), theta=J.reshape(T, 3*P, -1), tilt=spin.reshape(T, -1, 2),
+           lengths=Jg.reshape(T, 3*P, -1))
 
 def _picture(eq, seen, st, view, doubt):
     "The keypoints in the picture, in metres at the horse; sets `doubt.picture` to what the misses tell."
@@ -298,21 +303,25 @@ def _picture(eq, seen, st, view, doubt):
     w = (np.sqrt(w/(1 + (size/(3*doubt.picture))**2))/doubt.picture)[..., None]*np.ones(2)
     flat = lambda a: ((a[..., :2, :] - tan[..., None]*a[..., 2:, :])*(far/z)[..., None]).reshape(T, 2*P, -1)
     each = lambda a: np.broadcast_to(a[:, None], (T, P) + a.shape[1:])
-    if not seen.fixed: return eq.add(w.reshape(T, -1), miss.reshape(T, -1), theta=flat(J), camera=flat(each(np.eye(3)[None])), tilt=flat(spin), lengths=flat(Jg))
+    if not seen.fixed:
+        return eq.add(w.reshape(T, -1), miss.reshape(T, -1), theta=flat(J), camera=flat(each(np.eye(3)[None])), tilt=flat(spin), lengths=flat(Jg))
     way = np.stack([np.einsum('tij,tj->ti', R, np.cross(a, st.root - st.camera)) for a in np.eye(3)[:2]], -1)
-    eq.add(w.reshape(T, -1), miss.reshape(T, -1), theta=flat(J), root=flat(each(R)), tilt=flat(spin + way[:, None]), lengths=flat(Jg), height=flat(each(-R[..., 2:])))
+    eq.add(w.reshape(T, -1), miss.reshape(T, -1), theta=flat(J), root=flat(each(R)), tilt=flat(spin + way[:, None]), lengths=flat(Jg),
+           height=flat(each(-R[..., 2:])))
 
 # %% ../nbs/39_whole_clip.ipynb #39-029
 def _ground(eq, seen, st, tips, J, Jg, doubt):
     "Hooves that stand, and hooves that must not sink."
     D, up = len(BODY.bone), np.zeros(tips.shape); up[..., 2] = 1
     sinks = tips[..., 2] < -.001
-    if seen.place is not None: seen.sank = sinks = sinks if seen.sank is None else sinks | seen.sank   # at the end: once below, always on the ground, or it would sink in every other round
+    # at the end: once below, always on the ground, or it would sink in every other round
+    if seen.place is not None: seen.sank = sinks = sinks if seen.sank is None else sinks | seen.sank
     w = np.maximum(seen.contact/doubt.ground, sinks/doubt.under)
     eq.add(w, -tips[..., 2], theta=J[:, :, 2], root=up, lengths=Jg[:, :, 2])
     if seen.place is not None:
         T, known = len(tips), np.isfinite(seen.place)
-        eq.add((known/doubt.place).reshape(T, 12), np.where(known, seen.place - tips, 0).reshape(T, 12), theta=J.reshape(T, 12, D), root=np.tile(np.eye(3), (T, 4, 1)), lengths=Jg.reshape(T, 12, -1))
+        eq.add((known/doubt.place).reshape(T, 12), np.where(known, seen.place - tips, 0).reshape(T, 12), theta=J.reshape(T, 12, D),
+               root=np.tile(np.eye(3), (T, 4, 1)), lengths=Jg.reshape(T, 12, -1))
     if len(tips) < 2: return
     both, full = seen.contact[1:]*seen.contact[:-1]/doubt.slide**2, np.zeros(tips.shape + (eq.n,))
     full[..., eq.columns['root']], full[..., eq.columns['theta']] = np.eye(3), J
@@ -324,7 +333,8 @@ _flexion = lambda name: next(d for d, n in enumerate(_NAMES) if n == name and BO
 _TOGETHER, _CARPUS = [(_flexion(f'lower_leg.{s}'), _flexion(f'hind_foot.{s}')) for s in 'LR'], {1: _flexion('forefoot.L'), 3: _flexion('forefoot.R')}
 _TRUST = np.radians(np.where(BODY.axis == 0, 14., 8.))                     # how far an angle may be from the lifter's
 _ASIDE = dict(spine=4., neck=10., head=12., tail=60., forearm=2.5, lower_leg=2.5, shoulder=6., upper_arm=5., thigh=7.)
-_REST = np.radians([_ASIDE[_kind(n)] if n != 'spine.001' and (a or _kind(n) == 'spine') else np.inf for n, a in zip(_NAMES, BODY.axis)])  # and from that of the rest pose
+# and from that of the rest pose
+_REST = np.radians([_ASIDE[_kind(n)] if n != 'spine.001' and (a or _kind(n) == 'spine') else np.inf for n, a in zip(_NAMES, BODY.axis)])
 
 def _habit(eq, seen, st, doubt):
     "What angles are like."
@@ -462,7 +472,8 @@ def fit_any(
     starts = np.arange(0, T - LAP, WINDOW - LAP)
     if lengths:
         some = [fit_clip(skeleton, *_window(seen, st, a, a + WINDOW), doubt, rounds)[1] for a in starts[:-1][::max(1, (len(starts) - 1)//4)][:4]]
-        st = replace(st, lengths=np.mean([w.lengths for w in some], 0), tilt=np.mean([w.tilt for w in some], 0), **(dict(camera=np.mean([w.camera for w in some], 0)) if seen.fixed else {}))
+        st = replace(st, lengths=np.mean([w.lengths for w in some], 0), tilt=np.mean([w.tilt for w in some], 0),
+                     **(dict(camera=np.mean([w.camera for w in some], 0)) if seen.fixed else {}))
     last, parts = None, []
     for a in starts:
         w = fit_clip(skeleton, *_window(seen, st, a, a + WINDOW), doubt, rounds, False, held=last and (last, LAP))[1]
