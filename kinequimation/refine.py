@@ -58,7 +58,8 @@ def one_euro(
     causal=False,           # forwards only, as for a live stream
 ) -> np.ndarray:            # (T, ...)
     "The One-Euro filter, all channels at once."
-    if not causal: return (one_euro(values, fps, min_cutoff_hz, beta, derivative_cutoff_hz, True) + one_euro(values[::-1], fps, min_cutoff_hz, beta, derivative_cutoff_hz, True)[::-1])/2
+    if not causal:
+        return (one_euro(values, fps, min_cutoff_hz, beta, derivative_cutoff_hz, True) + one_euro(values[::-1], fps, min_cutoff_hz, beta, derivative_cutoff_hz, True)[::-1])/2
     alpha = lambda cutoff: 1/(1 + fps/(2*np.pi*cutoff))
     out, speed, a = np.array(values, float), np.zeros(np.shape(values)[1:]), alpha(derivative_cutoff_hz)
     for i in range(1, len(out)):
@@ -140,7 +141,9 @@ def measured_skeleton(
     return skeleton.scaled(np.clip(factor, .4, 2.))
 
 # %% ../nbs/40_refine.ipynb #40-023
-def _follows(name): "Is the bone turned only by its parent?"; return name.endswith(('L.001', 'R.001')) and not name.startswith('ear') or name.startswith(('pelvis', 'skull'))
+def _follows(name):
+    "Is the bone turned only by its parent?"
+    return name.endswith(('L.001', 'R.001')) and not name.startswith('ear') or name.startswith(('pelvis', 'skull'))
 
 def _carried(skeleton, bone):
     "Keypoints that turn with `bone`."
@@ -421,7 +424,8 @@ def refine(
     "The horse in the world: constant bones, joints within their limits, planted hooves, a path, and the camera of each frame. Raises `InputError`."
     pose3d = pose3d.require(frame='root', n_dims=3, skeleton=HORSE68)
     turned, zoom, camera = _camera(pose3d, pose2d, camera)
-    if not (np.isfinite(withers_height_m) and withers_height_m > 0): raise InputError(f'Expected a positive height at the withers in m, but got {withers_height_m}.')
+    if not (np.isfinite(withers_height_m) and withers_height_m > 0):
+        raise InputError(f'Expected a positive height at the withers in m, but got {withers_height_m}.')
     fps, T = pose3d.fps, pose3d.n_frames
     position, Q, root, velocity, up, said = _read(pose3d)
     position, Q = smooth(hampel(position), fps, smoothing), nearest_rotation(smooth(Q, fps, smoothing))
@@ -429,7 +433,8 @@ def refine(
     Q, root = fit_rotations(skeleton, position, Q), smooth_root(root*np.stack([np.ones(T), np.ones(T), zoom], 1), fps, smoothing)
     to_world, kind, path, velocity, contacts = _to_world(skeleton, Q, root, velocity, up, said, fps, camera, turned)
     sigma, tangent, weight = _evidence(pose3d, pose2d, position, root, zoom)
-    seen = Seen(fps, np.swapaxes(to_world, -1, -2), position - position[:, :1], sigma, tangent, weight, angles_of(skeleton, to_world[:, None] @ Q), contacts.astype(float), velocity, kind != 'follow')
+    seen = Seen(fps, np.swapaxes(to_world, -1, -2), position - position[:, :1], sigma, tangent, weight,
+                angles_of(skeleton, to_world[:, None] @ Q), contacts.astype(float), velocity, kind != 'follow')
     report = lambda stage: lambda done, total: progress and progress(stage*T + done, (2 + plant_hooves)*T)
     bones, st, probability, contacts = _fit(skeleton, seen, said, path, root, plant_hooves, report)
     log = dict(step='refine', smoothing=smoothing, camera=kind, withers_height_m=float(withers_height_m))
@@ -442,7 +447,8 @@ def _camera(pose3d, pose2d, camera):
     "What is known of the camera: how it turned (T, 3, 3) or None, its zoom (T,), and `camera`. Raises `InputError`."
     if camera not in CAMERAS: raise InputError(f"Expected camera to be {', '.join(map(repr, CAMERAS[:-1]))} or {CAMERAS[-1]!r}, but got {camera!r}.")
     pose, nothing = next((p for p in (pose2d, pose3d) if p is not None and camera_of(p) is not None), None), (None, np.ones(pose3d.n_frames), camera)
-    if camera == 'pan' and pose is None: raise InputError("Expected 2D poses that say how the camera turned, but these don't. Let `detect` see the video again, or say that the camera follows ('follow').")
+    if camera == 'pan' and pose is None:
+        raise InputError("Expected 2D poses that say how the camera turned, but these don't. Let `detect` see the video again, or say that the camera follows ('follow').")
     if pose is None or camera == 'static' or camera == 'auto' and np.median(pose.ds.camera_tracked.values) < .3: return nothing
     R, zoom = camera_of(pose, pose3d.focal_px)
     if len(R) != pose3d.n_frames: raise InputError(f'Expected the motion of the camera over {pose3d.n_frames} frames, but got {len(R)}.')
@@ -456,9 +462,11 @@ def _written(pose3d, bones, st, seen, contacts, withers_height_m, log):
     start = np.array([*st.root[0, :2], 0])
     M = np.tile(np.eye(4), (len(R), 1, 1))
     M[:, :3, :3] = R
-    M[:, :3, 3] = size*((0 if seen.fixed else st.camera) - np.einsum('tij,tj->ti', R, np.broadcast_to(st.camera if seen.fixed else st.root, (len(R), 3)) - start))
+    M[:, :3, 3] = size*((0 if seen.fixed else st.camera) - np.einsum('tij,tj->ti', R,
+                                                                     np.broadcast_to(st.camera if seen.fixed else st.root, (len(R), 3)) - start))
     heads = (posed.heads - start)*size
-    return PoseSequence.from_arrays(heads, pose3d.scores(), pose3d.fps, HORSE68, image_size=pose3d.image_size, frame='world', source=pose3d.source, rotation=make_continuous(matrix_to_quat(posed.Q)),
+    return PoseSequence.from_arrays(heads, pose3d.scores(), pose3d.fps, HORSE68, image_size=pose3d.image_size, frame='world',
+                                    source=pose3d.source, rotation=make_continuous(matrix_to_quat(posed.Q)),
                                     root_location=heads[:, 0], world_to_camera=M, contact=contacts, focal_px=pose3d.focal_px, log=pose3d.log + [log])
 
 def _with_fit(world, pose2d, log, zoom):
