@@ -49,7 +49,9 @@ def draw_camera(motion, mode, rng) -> Camera:
         ahead = np.arctan2(*(root[-1] - root[0])[[1, 0]]) if way > .5 else 0.
         azimuth, distance = ahead + np.pi/2*rng.choice([-1, 1]) + rng.normal(0, .4), max(distance, .5*(way + 2.6)/half/.85)
     place, height = lambda a: mid + distance*np.array([np.cos(a), np.sin(a), 0]), rng.uniform(.8, 2.5)
-    while mode == 'pan' and np.linalg.norm((root - place(azimuth))[:, :2], axis=1).min() < max(4., .5*distance): azimuth, distance = rng.uniform(-np.pi, np.pi), 1.05*distance   # not where the horse will run
+    # not where the horse will run
+    while mode == 'pan' and np.linalg.norm((root - place(azimuth))[:, :2], axis=1).min() < max(4., .5*distance):
+        azimuth, distance = rng.uniform(-np.pi, np.pi), 1.05*distance
     eye = place(azimuth) + [0, 0, height]
     shake = lambda m: gaussian_filter1d(rng.normal(0, 1, (T, 3)), .4*fps, axis=0, mode='nearest')*m
     aim = gaussian_filter1d(root, .3*fps, axis=0, mode='nearest') - [0, 0, .4] + shake(.25)
@@ -99,8 +101,10 @@ def _body_figures(world, clip):
     tips, slides = track(world).hooves, [0.]
     for f in range(4):
         rows = np.flatnonzero(world.contact()[:, f])
-        for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else (): slides.append(float(np.linalg.norm(tips[run, None, f, :2] - tips[None, run, f, :2], axis=-1).max()))
-    return dict(bones=float((np.ptp(length, axis=0)/length.mean(0)).max()), beyond_limits=float((beyond > .1).any(1).mean()), slide_cm=100*max(slides), sink_cm=float(100*max(0, -tips[..., 2].min())))
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else ():
+            slides.append(float(np.linalg.norm(tips[run, None, f, :2] - tips[None, run, f, :2], axis=-1).max()))
+    return dict(bones=float((np.ptp(length, axis=0)/length.mean(0)).max()), beyond_limits=float((beyond > .1).any(1).mean()),
+                slide_cm=100*max(slides), sink_cm=float(100*max(0, -tips[..., 2].min())))
 
 def _gait_figures(world, clip):
     "Events, gait, duty, strides."
@@ -112,7 +116,8 @@ def _gait_figures(world, clip):
     if not found or not true: return row | dict(duty=np.nan, hz=np.nan, stride=np.nan)
     mid = lambda rows, key: float(np.nanmean([r[key] for r in rows]))
     hz = mid(true, 'hz')
-    return row | dict(duty=max(abs(mid(found, f'duty_{l}') - mid(true, f'duty_{l}')) for l in LEGS), hz=abs(mid(found, 'hz')/hz - 1), stride=abs(mid(found, 'length_m')/(m.speed*clip.scale/hz) - 1))
+    return row | dict(duty=max(abs(mid(found, f'duty_{l}') - mid(true, f'duty_{l}')) for l in LEGS), hz=abs(mid(found, 'hz')/hz - 1),
+                      stride=abs(mid(found, 'length_m')/(m.speed*clip.scale/hz) - 1))
 
 def _path_figures(world, clip):
     "The way's length, and how far the path is off its place (after turning and moving it as a whole), as shares of the way."
@@ -136,7 +141,8 @@ def score(
     in_camera = np.einsum('tij,tkj->tki', world.world_to_camera()[:, :3, :3], xyz - xyz[:, :1])
     a, b = joint_angles(xyz, HORSE68.names), joint_angles(clip.xyz, HORSE68.names)
     rms = [np.sqrt(np.mean(((a[j] - b[j] + 180) % 360 - 180)**2)) for j in b]
-    row = dict(lift_mm=1000*mpjpe(lifted.xyz().astype(float), true), mm=1000*mpjpe(in_camera, true), pa_mm=1000*pa_mpjpe(in_camera, true), angles=float(np.mean(np.array(rms) <= 10)), joints=len(rms))
+    row = dict(lift_mm=1000*mpjpe(lifted.xyz().astype(float), true), mm=1000*mpjpe(in_camera, true), pa_mm=1000*pa_mpjpe(in_camera, true),
+               angles=float(np.mean(np.array(rms) <= 10)), joints=len(rms))
     return row | _body_figures(world, clip) | _gait_figures(world, clip) | (_path_figures(world, clip) if clip.gait != 'stand' else {})
 
 # %% ../nbs/41_measure_refine.ipynb #41-016
@@ -148,9 +154,12 @@ def summary(
     col = lambda k: np.array([r[k] for r in rows if k in r], float)
     share = lambda k, most: f'{np.mean(np.nan_to_num(col(k), nan=9.) <= most):.0%}' if len(col(k)) else '-'
     mm = lambda k: round(float(np.mean(col(k))), 1)
-    return dict(**first, clips=len(rows), lift_mm=mm('lift_mm'), refined_mm=mm('mm'), pa_mm=mm('pa_mm'), bones_percent=round(100*float(col('bones').max()), 3), beyond_limits=f"{col('beyond_limits').max():.0%}",
-                slide_cm=round(float(col('slide_cm').max()), 1), sink_cm=round(float(col('sink_cm').max()), 1), events=f"{col('hits').sum()/max(col('events').sum(), 1):.1%}" if col('events').sum() else '-', gait=f"{col('gait').mean():.0%}",
-                angles=f"{col('angles').mean():.0%}", duty=share('duty', .05), frequency=share('hz', .02), stride=share('stride', .1), way=share('way', .1), path=share('path', .1), seconds=round(float(np.median(col('seconds'))), 1) if len(col('seconds')) else '-')
+    return dict(**first, clips=len(rows), lift_mm=mm('lift_mm'), refined_mm=mm('mm'), pa_mm=mm('pa_mm'),
+                bones_percent=round(100*float(col('bones').max()), 3), beyond_limits=f"{col('beyond_limits').max():.0%}",
+                slide_cm=round(float(col('slide_cm').max()), 1), sink_cm=round(float(col('sink_cm').max()), 1),
+                events=f"{col('hits').sum()/max(col('events').sum(), 1):.1%}" if col('events').sum() else '-', gait=f"{col('gait').mean():.0%}",
+                angles=f"{col('angles').mean():.0%}", duty=share('duty', .05), frequency=share('hz', .02), stride=share('stride', .1),
+                way=share('way', .1), path=share('path', .1), seconds=round(float(np.median(col('seconds'))), 1) if len(col('seconds')) else '-')
 
 def evaluate_refine(
     data=None,         # not used: the clips come from seeds
