@@ -36,7 +36,9 @@ class Track:
 
     def __len__(self): return len(self.hooves)
     @property
-    def height(self) -> float: "m, of the withers over the ground."; return float(np.nanmedian(self.body['withers'][:, 2]) - np.nanmedian(np.nanpercentile(self.hooves[..., 2], 5, axis=0)))
+    def height(self) -> float:
+        "m, of the withers over the ground."
+        return float(np.nanmedian(self.body['withers'][:, 2]) - np.nanmedian(np.nanpercentile(self.hooves[..., 2], 5, axis=0)))
 
 # %% ../nbs/42_gait_analysis.ipynb #42-009
 _HOOF = ('r_hoof.L', 'f_hoof.L', 'r_hoof.R', 'f_hoof.R')
@@ -52,12 +54,14 @@ def track(
     source.require(frame='world', n_dims=3)
     names = source.skeleton.names
     missing = [n for n in (*_HOOF, 'shoulder.L', 'shoulder.R', 'spine.001', 'skull') if n not in names]
-    if missing: raise InputError(f'Expected keypoints of hooves and body ({", ".join(_HOOF)}, ...), but {source.skeleton.name} has no {", ".join(missing)}. Lift the poses to HORSE68.')
+    if missing:
+        raise InputError(f'Expected keypoints of hooves and body ({", ".join(_HOOF)}, ...), but {source.skeleton.name} has no {", ".join(missing)}. Lift the poses to HORSE68.')
     xyz = source.xyz().astype(float)
     at = lambda n: xyz[:, names.index(n)]
     hooves = np.stack([at(n) for n in _HOOF], 1)
     if not np.isfinite(hooves).all((1, 2)).any() and not np.isfinite(hooves).all(2).any(0).all():
-        raise InputError('Expected a horse whose four hooves are seen, but ' + ('no frame has a keypoint.' if not np.isfinite(xyz).any() else 'a hoof has no data in any frame.'))
+        raise InputError('Expected a horse whose four hooves are seen, but '
+                         + ('no frame has a keypoint.' if not np.isfinite(xyz).any() else 'a hoof has no data in any frame.'))
     notes = () if source.rotation() is not None else ('no rotations in the file: the hooves are their upper ends, lift-offs come a little early',)
     body = dict(withers=(at('shoulder.L') + at('shoulder.R'))/2, sacrum=at('spine.001'), head=at('skull'))
     return Track(source.source or 'pose', source.fps, _toes(source, xyz, hooves), body, joint_angles(xyz, names), source.contact(), _stored(source), notes)
@@ -87,8 +91,10 @@ def _from_markers(m):
 
 # %% ../nbs/42_gait_analysis.ipynb #42-012
 JOINTS = dict(  # name: (above, joint, below; forward +1: the side it flexes to)
-    shoulder=(('shoulder', 'upper_arm', 'forearm'), -1), elbow=(('upper_arm', 'forearm', 'forefoot'), 1), carpus=(('forearm', 'forefoot', 'f_toe'), -1), fore_fetlock=(('forefoot', 'f_toe', 'f_hoof'), -1),
-    hip=(('pelvis', 'thigh', 'lower_leg'), 1), stifle=(('thigh', 'lower_leg', 'hind_foot'), -1), tarsus=(('lower_leg', 'hind_foot', 'r_toe'), 1), hind_fetlock=(('hind_foot', 'r_toe', 'r_hoof'), -1))
+    shoulder=(('shoulder', 'upper_arm', 'forearm'), -1), elbow=(('upper_arm', 'forearm', 'forefoot'), 1),
+    carpus=(('forearm', 'forefoot', 'f_toe'), -1), fore_fetlock=(('forefoot', 'f_toe', 'f_hoof'), -1),
+    hip=(('pelvis', 'thigh', 'lower_leg'), 1), stifle=(('thigh', 'lower_leg', 'hind_foot'), -1),
+    tarsus=(('lower_leg', 'hind_foot', 'r_toe'), 1), hind_fetlock=(('hind_foot', 'r_toe', 'r_hoof'), -1))
 
 def joint_angles(
     xyz: np.ndarray,  # (T, K, 3) m
@@ -162,7 +168,8 @@ def stances(
             off = up[up > t][:1]
             after = down[i + 1] if i + 1 < len(down) else np.nan
             off = float(off[0]) if len(off) and not off[0] > after else np.nan
-            rows.append(dict(limb=limb, touch_down_s=float(t), lift_off_s=off, next_touch_down_s=float(after), stance_s=off - t, stride_s=after - t, duty=(off - t)/(after - t), phase=float(clock(t) % 1)))
+            rows.append(dict(limb=limb, touch_down_s=float(t), lift_off_s=off, next_touch_down_s=float(after), stance_s=off - t,
+                             stride_s=after - t, duty=(off - t)/(after - t), phase=float(clock(t) % 1)))
     return sorted(rows, key=lambda r: r['touch_down_s'])
 
 # %% ../nbs/42_gait_analysis.ipynb #42-021
@@ -262,7 +269,11 @@ def _gait_of(k, probability, rows):
     most = max(sorted(set(names)), key=names.count)
     return most if most != mean and names.count(most) > .6*len(names) else mean
 
-def speed_of(k: Track) -> float: "m/s over the ground, from the withers' way in half seconds."; n = min(len(k) - 1, max(1, int(.5*k.fps))); at = _filled(k.body['withers'][:, :2]); return float(np.median(np.linalg.norm(at[n:] - at[:-n], axis=1))*k.fps/n) if n else 0.
+def speed_of(k: Track) -> float:
+    "m/s over the ground, from the withers' way in half seconds."
+    n = min(len(k) - 1, max(1, int(.5*k.fps)))
+    at = _filled(k.body['withers'][:, :2])
+    return float(np.median(np.linalg.norm(at[n:] - at[:-n], axis=1))*k.fps/n) if n else 0.
 
 def _part_stride(k, probability):
     "A clip without a whole stride of the left hind may yet tell phases: the rows that `classify` needs, or none."
@@ -298,7 +309,9 @@ def symmetry(
             q = (b - a)/4
             lows, highs = [_extreme(t, z, *w, -1) for w in ((a, inner[0]), (inner[0], b))], [_extreme(t, z, *w, 1) for w in ((a + q, inner[0] + q), (inner[0] + q, b + q))]
             near = z[(t >= a) & (t < b)]
-            if len(near) > 4: out.append(dict(of=of, start_s=float(a), min_diff_mm=1e3*(lows[0] - lows[1]), max_diff_mm=1e3*(highs[0] - highs[1]), range_mm=float(1e3*np.ptp(near))))
+            if len(near) > 4:
+                out.append(dict(of=of, start_s=float(a), min_diff_mm=1e3*(lows[0] - lows[1]), max_diff_mm=1e3*(highs[0] - highs[1]),
+                                range_mm=float(1e3*np.ptp(near))))
     return out
 
 def _level_path(k, of, period):
@@ -388,15 +401,19 @@ def analyse(
     p = contacts(k)
     rows = strides(k, p)
     gait = _gait_of(k, p, rows)
-    if not rows and gait != 'stand': raise InputError(f'Expected a whole stride, from one touch-down of the left hind to its next, but {len(k)/k.fps:.1f} s at {k.fps:g} frames a second show none. Use a longer clip.')
-    return Analysis(k, p, stances(k, events(p, k.fps)), rows, gait, symmetry(k, p, rows), angle_curves(k, p), height_curves(k, rows), _summary(k, p, rows, gait))
+    if not rows and gait != 'stand':
+        raise InputError(f'Expected a whole stride, from one touch-down of the left hind to its next, but {len(k)/k.fps:.1f} s at {k.fps:g} frames a second show none. Use a longer clip.')
+    return Analysis(k, p, stances(k, events(p, k.fps)), rows, gait, symmetry(k, p, rows), angle_curves(k, p), height_curves(k, rows),
+                    _summary(k, p, rows, gait))
 
 def _summary(k, p, rows, gait):
     "One number for each column of the stride table: the median over its strides."
     mid = lambda key: float(np.nanmedian(x)) if np.isfinite(x := np.array([r[key] for r in rows], float)).any() else float('nan')
     phase, duty = _features(rows) if rows else (np.full(4, np.nan),)*2
-    return dict(gait=gait, strides=len(rows), stride_hz=1/_period(events(p, k.fps)) if rows else float('nan'), stride_length_m=mid('length_m'), speed_mps=mid('speed_mps') if rows else speed_of(k), suspension=mid('suspension'), withers_m=k.height,
-                froude=(mid('speed_mps') if rows else speed_of(k))**2/(9.81*max(k.height, .1)), **{f'duty_{l}': float(d) for l, d in zip(LEGS, duty)}, **{f'phase_{l}': float(f) for l, f in zip(LEGS, phase)})
+    return dict(gait=gait, strides=len(rows), stride_hz=1/_period(events(p, k.fps)) if rows else float('nan'), stride_length_m=mid('length_m'),
+                speed_mps=mid('speed_mps') if rows else speed_of(k), suspension=mid('suspension'), withers_m=k.height,
+                froude=(mid('speed_mps') if rows else speed_of(k))**2/(9.81*max(k.height, .1)),
+                **{f'duty_{l}': float(d) for l, d in zip(LEGS, duty)}, **{f'phase_{l}': float(f) for l, f in zip(LEGS, phase)})
 
 # %% ../nbs/42_gait_analysis.ipynb #42-036
 def event_hits(
@@ -439,7 +456,9 @@ def measure_gaits(
                 if not rows_k: continue
                 true = [x for x in strides(k, m.contacts.astype(float))]
                 duty += [abs(_mean([x[f'duty_{l}'] for x in rows_k]) - _mean([x[f'duty_{l}'] for x in true])) for l in LEGS]
-                hz.append(abs(np.median([x['hz'] for x in rows_k])/np.median([x['hz'] for x in true]) - 1)); speed.append(abs(np.median([x['speed_mps'] for x in rows_k])/m.speed - 1) if m.speed else 0)
+                hz.append(abs(np.median([x['hz'] for x in rows_k])/np.median([x['hz'] for x in true]) - 1))
+                speed.append(abs(np.median([x['speed_mps'] for x in rows_k])/m.speed - 1) if m.speed else 0)
         worst = lambda x: f'{np.nanmedian(x):.3f} ({np.nanpercentile(x, 95):.3f})' if len(x) else '-'
-        rows.append(dict(gait=gait, clips=clips, gait_right=f'{right/clips:.0%}', events_within_67_ms=f'{hits/total:.1%}' if total else '-', late_ms=f'{1e3*np.median(late):+.0f}' if late else '-', duty_off=worst(duty), hz_off=worst(hz), speed_off=worst(speed)))
+        rows.append(dict(gait=gait, clips=clips, gait_right=f'{right/clips:.0%}', events_within_67_ms=f'{hits/total:.1%}' if total else '-',
+                         late_ms=f'{1e3*np.median(late):+.0f}' if late else '-', duty_off=worst(duty), hz_off=worst(hz), speed_off=worst(speed)))
     return rows
