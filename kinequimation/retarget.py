@@ -99,7 +99,8 @@ def fit_rotations(
         if parent >= 0 and follows_parent(skeleton.names[b]): Q[:, b] = Q[:, parent]; continue
         prior = rotation[:, b] if rotation is not None else Q[:, parent] if parent >= 0 else trunk(skeleton, position)
         points = carried(skeleton, b)
-        Q[:, b] = fit_rotation(skeleton.head[points] - skeleton.head[b], position[:, points] - position[:, b, None], prior, TRUST_PARENT if rotation is None else TRUST_NETWORK)
+        Q[:, b] = fit_rotation(skeleton.head[points] - skeleton.head[b], position[:, points] - position[:, b, None], prior,
+                               TRUST_PARENT if rotation is None else TRUST_NETWORK)
         if parent >= 0: Q[:, b] = within_limits(skeleton, b, Q[:, b], Q[:, parent])
     return Q
 
@@ -146,7 +147,9 @@ def hoof_targets(
     target[..., 2] = np.maximum(target[..., 2], 0)
     return target
 
-def _runs(mask): "Lists of successive indices where `mask` is true."; return np.split(np.flatnonzero(mask), np.flatnonzero(np.diff(np.flatnonzero(mask)) > 1) + 1)
+def _runs(mask):
+    "Lists of successive indices where `mask` is true."
+    return np.split(np.flatnonzero(mask), np.flatnonzero(np.diff(np.flatnonzero(mask)) > 1) + 1)
 
 # %% ../nbs/50_retarget.ipynb #50-034
 def nudge(
