@@ -38,7 +38,8 @@ def require_blender():
     if done.returncode: raise BlenderError(_why(done.returncode, done.stderr))
 
 def _require_bpy():
-    if find_spec('bpy') is None: raise BlenderError("Expected Blender as a Python module (bpy), but it is not installed. Install it: pip install 'kinequimation[blender]'")
+    if find_spec('bpy') is None:
+        raise BlenderError("Expected Blender as a Python module (bpy), but it is not installed. Install it: pip install 'kinequimation[blender]'")
 
 def _environment(scratch):
     "The child's environment: nobody's own Blender settings are read or changed."
@@ -47,7 +48,8 @@ def _environment(scratch):
 def _why(code, stderr):
     "One line for a child that ended without a word of its own."
     last = ([l.strip() for l in stderr.splitlines() if l.strip()] or ['no message'])[-1]
-    if 'cannot open shared object file' in last: return f'Blender (bpy) does not start: {last.split("ImportError: ")[-1]}. On Debian or Ubuntu: sudo apt-get install {LIBRARIES}'
+    if 'cannot open shared object file' in last:
+        return f'Blender (bpy) does not start: {last.split("ImportError: ")[-1]}. On Debian or Ubuntu: sudo apt-get install {LIBRARIES}'
     if code < 0: return f'Blender ended with {signal.Signals(-code).name}. Is there enough memory? Its last line: {last}'
     return f'Blender ended with exit code {code}: {last}'
 
