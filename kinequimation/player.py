@@ -61,7 +61,8 @@ class OverlayPlayer(Player):
         small = tuple(max(2, int(round(s*self.scale))) for s in self.size)
         pictures = zip(range(pose2d.n_frames), frames(video)) if video else ()
         self._jpegs = [_jpeg(cv2.resize(image, small, interpolation=cv2.INTER_AREA)) for _, image in pictures]
-        if video and len(self._jpegs) < pose2d.n_frames: raise InputError(f'Expected a video of {pose2d.n_frames} frames, as the pose has, but {Path(video).name} has {len(self._jpegs)}. Is it the same video?')
+        if video and len(self._jpegs) < pose2d.n_frames:
+            raise InputError(f'Expected a video of {pose2d.n_frames} frames, as the pose has, but {Path(video).name} has {len(self._jpegs)}. Is it the same video?')
         self._blank = np.full((*small[::-1], 3), (49, 46, 42), np.uint8)
         self._overlay = Overlay(pose2d, trail)
 
@@ -195,7 +196,8 @@ def frame(self: PosePlayer, i):
     axis = lambda k, title: dict(range=[float(low[k]), float(high[k])], title=dict(text=title), autorange=False)
     unit = 'm' if self.pose.frame == 'world' else 'm, camera upright'
     size = (high - low)/(high - low).max()
-    scene = dict(xaxis=axis(0, 'x'), yaxis=axis(1, 'y'), zaxis=axis(2, f'z ({unit})'), aspectmode='manual', aspectratio=dict(zip('xyz', map(float, size*1.4))), camera=dict(eye=dict(x=1.9, y=-.9, z=.6)))
+    scene = dict(xaxis=axis(0, 'x'), yaxis=axis(1, 'y'), zaxis=axis(2, f'z ({unit})'), aspectmode='manual',
+                 aspectratio=dict(zip('xyz', map(float, size*1.4))), camera=dict(eye=dict(x=1.9, y=-.9, z=.6)))
     return go.Figure(_traces(self, i), layout=dict(scene=scene, margin=dict(l=0, r=0, t=10, b=0), height=420, uirevision='keep', showlegend=True))
 
 # %% ../nbs/60_player.ipynb #60-038
@@ -243,10 +245,12 @@ def _view(player, quality=65):
     "What the browser has to know of one player, ready for JSON."
     pose, flat = player.pose, isinstance(player, OverlayPlayer)
     names, side = list(pose.skeleton.names), {'left': 1, 'right': -1, 'middle': 0}
-    view = dict(kind='picture' if flat else 'space', title=player.title, frame=pose.frame, names=names, parents=[int(p) for p in pose.skeleton.parents], side=[side[_side(n)] for n in names],
+    view = dict(kind='picture' if flat else 'space', title=player.title, frame=pose.frame, names=names,
+                parents=[int(p) for p in pose.skeleton.parents], side=[side[_side(n)] for n in names],
                 hooves=[names.index(_HOOVES[f]) if _HOOVES[f] in names else -1 for f in FEET], points=_pack(pose.xyz() if flat else player.upright),
                 score=_text((255*np.clip(pose.scores(), 0, 1)).round().astype(np.uint8).tobytes()))
-    if player.sigma is not None: view['sigma'] = _pack(player.sigma if flat or player.sigma.shape[2] == 1 or pose.frame == 'world' else player.sigma[..., [0, 2, 1]])
+    if player.sigma is not None:
+        view['sigma'] = _pack(player.sigma if flat or player.sigma.shape[2] == 1 or pose.frame == 'world' else player.sigma[..., [0, 2, 1]])
     if not flat: return view | dict(least=0, ground=pose.frame == 'world') | _eye(player)
     view |= dict(least=.15, size=list(player.size), nearer=''.join(chr(78 + int(v)) for v in player._overlay.near))
     return view | dict(mime='image/webp', frames=_webps(player, quality)) if player._jpegs else view
@@ -264,7 +268,8 @@ class SideBySide(Player):
         self.players = tuple(p for player in players for p in player.players)
         self.pose = self.players[0].pose
         for p in self.players[1:]:
-            if len(p) != len(self) or abs(p.fps - self.fps) > .01: raise InputError(f'Expected poses of one clip, but one has {len(self)} frames at {self.fps:g} fps and another {len(p)} at {p.fps:g}.')
+            if len(p) != len(self) or abs(p.fps - self.fps) > .01:
+                raise InputError(f'Expected poses of one clip, but one has {len(self)} frames at {self.fps:g} fps and another {len(p)} at {p.fps:g}.')
 
     def frame(self, i):  # (h, w, 3) uint8 RGB
         "Their pictures of frame `i`, of one height."
@@ -276,7 +281,8 @@ def _payload(player, title=None, quality=65):
     "The parcel for the browser: JSON text."
     known = [p.pose.contact() for p in player.players if p.pose.contact() is not None]
     steps = [''.join('01'[int(v)] for v in foot) for foot in known[0].T] if known else None
-    data = dict(title=title or Path(player.pose.source or 'Pose').name, n=len(player), fps=float(player.fps), contacts=steps, trail=max(p.trail for p in player.players),
+    data = dict(title=title or Path(player.pose.source or 'Pose').name, n=len(player), fps=float(player.fps), contacts=steps,
+                trail=max(p.trail for p in player.players),
                 follow=all(getattr(p, 'follow', True) for p in player.players), views=[_view(p, quality) for p in player.players])
     return json.dumps(data, separators=(',', ':'))
 
