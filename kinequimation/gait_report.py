@@ -22,14 +22,17 @@ from .real_horse import BODY, read_markers
 
 # %% ../nbs/62_gait_report.ipynb #62-005
 _LIMB = dict(LH='left hind', LF='left fore', RH='right hind', RF='right fore')
-_WORDS = dict(stand='Stand', walk='Walk', trot='Trot', canter_left='Canter, left lead', canter_right='Canter, right lead', gallop_left='Gallop, left lead', gallop_right='Gallop, right lead', other='Another gait')
+_WORDS = dict(stand='Stand', walk='Walk', trot='Trot', canter_left='Canter, left lead', canter_right='Canter, right lead',
+              gallop_left='Gallop, left lead', gallop_right='Gallop, right lead', other='Another gait')
 _n = lambda x, digits=2, unit='': f'{round(float(x), digits) + 0.:.{digits}f}{unit}' if x is not None and np.isfinite(x) else '–'
 
 def _text(x, y, words, kind='', anchor='start'): return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{escape(str(words))}</text>'
 def _line(x1, y1, x2, y2, kind='grid'): return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
 def _path(x, y, kind): return f'<path class="{kind}" d="M' + 'L'.join(f'{a:.1f} {b:.1f}' for a, b in zip(x, y)) + '"/>'
-def _band(x, low, high, kind): return f'<path class="band {kind}" d="M' + 'L'.join(f'{a:.1f} {b:.1f}' for a, b in [*zip(x, high), *zip(x[::-1], low[::-1])]) + 'Z"/>'
-def _svg(width, height, parts, label): return f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{escape(label)}" xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
+def _band(x, low, high, kind):
+    return f'<path class="band {kind}" d="M' + 'L'.join(f'{a:.1f} {b:.1f}' for a, b in [*zip(x, high), *zip(x[::-1], low[::-1])]) + 'Z"/>'
+def _svg(width, height, parts, label):
+    return f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{escape(label)}" xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
 
 def _ticks(low, high, n=5):
     "About n round numbers between two."
@@ -47,8 +50,11 @@ def footfall_diagram(
     width = min(width or max(880, 60*span), 30000)
     X = lambda t: left + (width - left - 12)*np.asarray(t, float)/span
     bottom = top + 4*row
-    out = [x for t in _ticks(0, span, max(5, width/130)) for x in (_line(X(t), top - 4, X(t), bottom + 4), _text(X(t), bottom + 18, f'{t:g} s', 'small', 'middle'))]
-    for first, last, gait in _spells(a): out += [f'<rect x="{X(first):.1f}" y="6" width="{max(X(last) - X(first) - 2, 1):.1f}" height="16" rx="3" class="spell"/>', _text(X(first) + 6, 18, _WORDS[gait], 'small')]
+    out = [x for t in _ticks(0, span, max(5, width/130)) for x in (_line(X(t), top - 4, X(t), bottom + 4),
+                                                                   _text(X(t), bottom + 18, f'{t:g} s', 'small', 'middle'))]
+    for first, last, gait in _spells(a):
+        out += [f'<rect x="{X(first):.1f}" y="6" width="{max(X(last) - X(first) - 2, 1):.1f}" height="16" rx="3" class="spell"/>',
+                _text(X(first) + 6, 18, _WORDS[gait], 'small')]
     t = np.arange(len(a.track))/a.track.fps
     thin = slice(None, None, max(1, len(t)//6000))
     for i, limb in enumerate(LEGS):
@@ -95,7 +101,8 @@ def angle_diagram(
         low, high = min((c['mean'] - c['sd']).min() for c in both.values()), max((c['mean'] + c['sd']).max() for c in both.values())
         def inner(X, Y, both=both, low=low):
             drawn = [_band(X(u), Y(c['mean'] - c['sd']), Y(c['mean'] + c['sd']), s) for s, c in both.items()] + [_path(X(u), Y(c['mean']), s) for s, c in both.items()]
-            return drawn + [_line(X(c['stance']), float(Y(low)) + 6, X(c['stance']), float(Y(low)) - 8, f'off {s}') for s, c in both.items() if np.isfinite(c['stance'])]
+            return drawn + [_line(X(c['stance']), float(Y(low)) + 6, X(c['stance']), float(Y(low)) - 8, f'off {s}')
+                            for s, c in both.items() if np.isfinite(c['stance'])]
         out += _panel(joint.replace('_', ' ').capitalize(), (n % 4)*w, (n//4)*h, w, h - 10, low - 3, high + 3, 'degrees', inner)
     return _svg(4*w, 2*h, out, 'Joint angles over the stride, left and right')
 
@@ -140,7 +147,8 @@ _MOST = 200  # rows of the stride table on the page; the CSV has all
 def _stride_table(a):
     "A row a stride, their median below."
     head = ('start', 'gait', 'strides/s', 'length', 'speed', 'susp.', *(f'duty {l}' for l in LEGS), *(f'{l} at' for l in LEGS[1:]))
-    row = lambda r: (_n(r['hz']), _n(r['length_m'], 2, ' m'), _n(r['speed_mps'], 2, ' m/s'), _n(100*r['suspension'], 0, ' %'), *(_n(r[f'duty_{l}']) for l in LEGS), *(_n(r[f'phase_{l}']) for l in LEGS[1:]))
+    row = lambda r: (_n(r['hz']), _n(r['length_m'], 2, ' m'), _n(r['speed_mps'], 2, ' m/s'), _n(100*r['suspension'], 0, ' %'),
+                     *(_n(r[f'duty_{l}']) for l in LEGS), *(_n(r[f'phase_{l}']) for l in LEGS[1:]))
     s = a.summary
     last = ('median', _WORDS[a.gait], *row(dict(s, hz=s['stride_hz'], length_m=s['stride_length_m'])))
     more = f'<p class="soft">The first {_MOST} of {len(a.strides)} strides; the CSV file has all.</p>' if len(a.strides) > _MOST else ''
@@ -151,29 +159,35 @@ def _symmetry_part(a):
     rows = symmetry_summary(a.symmetry)
     if not rows: return '<p class="soft">Only walk and trot have two halves that can be compared; no such stride is whole here.</p>'
     pm = lambda m, sd: f'{_n(m, 0)} ± {_n(sd, 0)} mm'
-    table = _table(('', 'strides', 'lower turning point, left − right', 'upper, left − right', 'travel'), [(dict(head='Head (poll)', sacrum='Pelvis (sacrum)')[r['of']], r['strides'], pm(r['min_diff_mm'], r['min_sd_mm']), pm(r['max_diff_mm'], r['max_sd_mm']), _n(r['range_mm'], 0, ' mm')) for r in rows])
+    table = _table(('', 'strides', 'lower turning point, left − right', 'upper, left − right', 'travel'),
+                   [(dict(head='Head (poll)', sacrum='Pelvis (sacrum)')[r['of']], r['strides'], pm(r['min_diff_mm'], r['min_sd_mm']), pm(r['max_diff_mm'], r['max_sd_mm']), _n(r['range_mm'], 0, ' mm')) for r in rows])
     return table + '<p class="soft">MinDiff and MaxDiff: the turning points in and after the stance of the left limb (fore for the head, hind for the pelvis) less those of the right; mean and standard deviation over the strides. Positive: higher on the left. Where the deviation is as large as the mean, nothing was found.</p>'
 
 # %% ../nbs/62_gait_report.ipynb #62-014
 def _cards(a):
     "The few numbers that matter."
     s = a.summary
-    cards = [(_n(s['stride_hz'], 2), 'strides a second'), (_n(s['speed_mps'], 1, ' m/s'), 'speed'), (_n(s['stride_length_m'], 2, ' m'), 'stride length'), (_n(100*s['suspension'], 0, ' %'), 'suspension'),
-             (_n(np.nanmean([s['duty_LF'], s['duty_RF']]) if a.strides else np.nan), 'duty, fore'), (_n(np.nanmean([s['duty_LH'], s['duty_RH']]) if a.strides else np.nan), 'duty, hind'), (_n(s['withers_m'], 2, ' m'), 'withers over ground')]
+    cards = [(_n(s['stride_hz'], 2), 'strides a second'), (_n(s['speed_mps'], 1, ' m/s'), 'speed'),
+             (_n(s['stride_length_m'], 2, ' m'), 'stride length'), (_n(100*s['suspension'], 0, ' %'), 'suspension'),
+             (_n(np.nanmean([s['duty_LF'], s['duty_RF']]) if a.strides else np.nan), 'duty, fore'),
+             (_n(np.nanmean([s['duty_LH'], s['duty_RH']]) if a.strides else np.nan), 'duty, hind'), (_n(s['withers_m'], 2, ' m'), 'withers over ground')]
     return '<div class="cards">' + ''.join(f'<div><b>{v}</b><span>{w}</span></div>' for v, w in cards if a.strides or w in ('speed', 'withers over ground')) + '</div>'
 
 def _trust(a, markers):
     "What to believe and what not, for this clip."
     sure = float(np.mean(np.maximum(a.probability, 1 - a.probability)))
     fps, words = a.track.fps, []
-    words.append(f'Times are known to about one frame at best: here {1000/fps:.0f} ms ({fps:g} frames a second)' + ('. Duty factors of fast gaits are therefore coarse; film at 60 or more.' if fps < 50 and a.gait.split('_')[0] in ('canter', 'gallop', 'trot') else '.'))
+    words.append(f'Times are known to about one frame at best: here {1000/fps:.0f} ms ({fps:g} frames a second)'
+                 + ('. Duty factors of fast gaits are therefore coarse; film at 60 or more.' if fps < 50
+                    and a.gait.split('_')[0] in ('canter', 'gallop', 'trot') else '.'))
     words.append(f'The hooves’ state is {100*sure:.0f} % sure on average; grey behind the bars shows where it is not.')
     if markers: words.append('Markers are measured in metres; joint angles are not, as there are no markers on the joints.')
     else:
         words.append('From one camera, depth is a judgement, not a measurement: what goes towards or away from the camera is less certain than what goes across the picture.')
         words.append('Metres (speed, stride length, heights) follow from the height at the withers that was given; shares of the stride, frequencies and angles do not depend on it.')
         words.append('Differences of left and right under about 15 mm are within the error of a video; this page is no diagnosis of lameness.')
-    if a.strides and len(a.strides) < 5: words.append(f'{len(a.strides)} stride{"s are" if len(a.strides) > 1 else " is"} few: the bands will change with more of them.')
+    if a.strides and len(a.strides) < 5:
+        words.append(f'{len(a.strides)} stride{"s are" if len(a.strides) > 1 else " is"} few: the bands will change with more of them.')
     return '<ul>' + ''.join(f'<li>{escape(w)}</li>' for w in [*words, *(n[:1].upper() + n[1:] + '.' for n in a.track.notes)]) + '</ul>'
 
 # %% ../nbs/62_gait_report.ipynb #62-015
@@ -190,11 +204,16 @@ def report_html(
     angles, heights = angle_diagram(a), height_diagram(a)
     parts = [f'<h1>{_WORDS[a.gait]}</h1><p class="soft">{escape(name)} · {len(a.track)/a.track.fps:.1f} s at {a.track.fps:g} frames a second · {len(a.strides)} whole stride{"s"*(len(a.strides) != 1)}' + (' · also: ' + ', '.join(_WORDS[g].lower() for g in also) if also else '') + '</p>', _cards(a),
              f'<h2>Footfalls</h2><figure>{footfall_diagram(a)}<figcaption>A bar: the hoof stands. Grey behind it: how probable that is.</figcaption></figure>']
-    if heights: parts.append(f'<h2>Heights over the stride</h2><figure class="fit">{heights}<figcaption>From one touch-down of the left hind to its next, less the mean. Thin: each stride.</figcaption></figure>')
-    if angles: parts.append(f'<h2>Joint angles over the stride</h2>{key}<figure class="fit">{angles}<figcaption>From touch-down to touch-down of the limb, on the side to which the joint flexes: down is more bent. Band: one standard deviation over the strides. Tick: the hoof leaves the ground.</figcaption></figure>')
-    if a.strides: parts += [f'<h2>Left against right</h2>{_symmetry_part(a)}', f'<h2>Strides</h2>{_stride_table(a)}<p class="soft">Susp., suspension: share of the stride without a hoof on the ground. Duty: share of the stride in which the hoof stands. At: share of the left hind’s stride that has gone when the hoof lands. Froude number {_n(s["froude"])}.</p>']
+    if heights:
+        parts.append(f'<h2>Heights over the stride</h2><figure class="fit">{heights}<figcaption>From one touch-down of the left hind to its next, less the mean. Thin: each stride.</figcaption></figure>')
+    if angles:
+        parts.append(f'<h2>Joint angles over the stride</h2>{key}<figure class="fit">{angles}<figcaption>From touch-down to touch-down of the limb, on the side to which the joint flexes: down is more bent. Band: one standard deviation over the strides. Tick: the hoof leaves the ground.</figcaption></figure>')
+    if a.strides:
+        parts += [f'<h2>Left against right</h2>{_symmetry_part(a)}',
+                  f'<h2>Strides</h2>{_stride_table(a)}<p class="soft">Susp., suspension: share of the stride without a hoof on the ground. Duty: share of the stride in which the hoof stands. At: share of the left hind’s stride that has gone when the hoof lands. Froude number {_n(s["froude"])}.</p>']
     steps = ' → '.join(escape(', '.join([str(d.get('step', '?'))] + [f'{k} {v:.4g}' if isinstance(v, float) else f'{k} {v}' for k, v in d.items() if k in ('smoothing', 'camera', 'withers_height_m')])) for d in log if isinstance(d, dict))
-    parts.append(f'<h2>What to trust</h2>{_trust(a, markers)}<h2>Data</h2><p class="soft">{escape(name)}, {len(a.track)} frames.' + (f' Made by: {steps}.' if steps else '') + f' KinEquiMation {__version__}.</p>')
+    parts.append(f'<h2>What to trust</h2>{_trust(a, markers)}<h2>Data</h2><p class="soft">{escape(name)}, {len(a.track)} frames.'
+                 + (f' Made by: {steps}.' if steps else '') + f' KinEquiMation {__version__}.</p>')
     return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark"><title>{escape(name)}: {_WORDS[a.gait].lower()}</title><style>{_CSS}</style></head><body><main>{"".join(parts)}</main></body></html>\n'
 
 # %% ../nbs/62_gait_report.ipynb #62-018
@@ -202,7 +221,8 @@ def csv_tables(
     a: Analysis,
 ) -> dict:  # name: list of rows (dicts)
     "What the CSV files hold: strides, stances, angles (a row a joint, side and share of the stride), symmetry."
-    angles = [dict(joint=n.split('.')[0], side=n.split('.')[1], stride_percent=i, mean_deg=c['mean'][i], sd_deg=c['sd'][i], strides=c['n']) for n, c in a.angles.items() for i in range(101)]
+    angles = [dict(joint=n.split('.')[0], side=n.split('.')[1], stride_percent=i, mean_deg=c['mean'][i], sd_deg=c['sd'][i], strides=c['n'])
+              for n, c in a.angles.items() for i in range(101)]
     return dict(strides=a.strides, stances=a.stances, angles=angles, symmetry=a.symmetry)
 
 def _csv(rows):
