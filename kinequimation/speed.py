@@ -101,7 +101,8 @@ def speed_rows(seconds: dict) -> list:
     rows = []
     for (name, size, through, n), s in sorted(seconds.items(), key=lambda i: (i[0][3], i[1])):
         other = seconds.get((THEIRS, SIZE, 'ONNX Runtime', n))
-        rows.append(dict(network=name, size=size, through=through, threads=n, ms=round(1000*s, 1), windows_a_second=round(1/s, 1), times_hrnet=round(other/s, 2) if other else ''))
+        rows.append(dict(network=name, size=size, through=through, threads=n, ms=round(1000*s, 1), windows_a_second=round(1/s, 1),
+                         times_hrnet=round(other/s, 2) if other else ''))
     return rows
 
 # %% ../nbs/80c_speed.ipynb #80-015
@@ -130,5 +131,6 @@ def evaluate_speed(
         networks = speed_rows(take_turns(network_runs(folder, found), rounds, progress=progress))
         film, rows = data or long_film(Path(folder)/'film.mp4'), []
         for words, options in (('detect', {}), ('detect --half', dict(half=True)), ('detect --stride 2', dict(stride=2))):
-            rows.append(dict(what=words, film=f'{"x".join(map(str, probe(film).size))}, {probe(film).n_frames} frames', **measure_speed(found, film, **options)))
+            rows.append(dict(what=words, film=f'{"x".join(map(str, probe(film).size))}, {probe(film).n_frames} frames',
+                             **measure_speed(found, film, **options)))
     return {'speed': networks, 'speed film': rows}
