@@ -169,6 +169,7 @@ def measure_retarget(
     skeleton=HORSE_RIG,  # of the horse that the clip is of
     reduce=None,         # (mm, degrees) that curves may stray, to have fewer keys
     limbs='IK',          # or 'FK': the controls that the legs listen to
+    rig_skeleton=None,   # of the horse that the rig is generated for; None: Rigify's own
 ) -> dict:               # median_mm, p99_mm, hoof_planted_max_mm, slide_max_mm, share_of_keys, per_bone_mm, seconds, ...
     "The distance between the control rig's bones and the clip, as evaluated by Blender."
     MotionClip.load(clip_path).require(skeleton)
@@ -176,5 +177,6 @@ def measure_retarget(
         out, rest = Path(work)/'retarget.json', Path(work)/'skeleton.json'
         skeleton.save(rest)
         more = ['--reduce', *reduce] if reduce else []
+        if rig_skeleton is not None: more += ['--rig-skeleton', rig_skeleton.save(Path(work)/'rig.json')]
         run_script('measure_retarget', Path(clip_path).resolve(), '--skeleton', rest, '-o', out, '--limbs', limbs, *more, progress=progress)
         return json.loads(out.read_text())

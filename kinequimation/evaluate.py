@@ -172,17 +172,20 @@ def evaluate_rig(
     data=None, lifter=None, detector=None, threads=None, # not asked for: the motion is made here
     progress=None,  # called with (done, total)
 ) -> list:          # rows
-    "How near the rig comes to generated clips in Blender, how still its hooves stand, how many keys it needs and what it costs. Raises `InputError`."
+    "How near the rig comes to generated clips in Blender, how still its hooves stand, with horses of other proportions too; how many keys it needs and what it costs. Raises `InputError`."
     from kinequimation.gait import GAITS, generate
     from kinequimation.horses import random_horse
-    clips = [(gait, generate(gait, n_frames=100, seed=3), reduce) for gait in GAITS for reduce in (None, (3, 1))]
-    clips += [('walk, another horse', generate('walk', n_frames=100, skeleton=random_horse(np.random.default_rng(5)), seed=3), None)]
+    make = lambda gait, **horse: generate(gait, n_frames=100, seed=3, **horse)
+    clips = [(gait, make(gait), reduce, None) for gait in GAITS for reduce in (None, (3, 1))]
+    for number, other in enumerate([random_horse(np.random.default_rng(seed)) for seed in (5, 1)], 1):
+        for gait in ('walk', 'gallop_right'):
+            clips += [(f'{gait} of horse {number}', make(gait, skeleton=other), None, None), (f"{gait} on horse {number}'s rig", make(gait), None, other)]
     return [_row_rig(*clip, progress and (lambda done, total, i=i: progress(i*total + done, len(clips)*total))) for i, clip in enumerate(clips)]
 
-def _row_rig(name, motion, reduce, progress):
+def _row_rig(name, motion, reduce, rig_skeleton, progress):
     from kinequimation.blender import measure_retarget
     with tempfile.TemporaryDirectory(prefix='kinequimation-') as folder:
-        got = measure_retarget(motion.clip.save(Path(folder)/'clip.npz'), progress, motion.skeleton, reduce)
+        got = measure_retarget(motion.clip.save(Path(folder)/'clip.npz'), progress, motion.skeleton, reduce, rig_skeleton=rig_skeleton)
     numbers = {k: round(got[k], 3) for k in ('median_mm', 'p99_mm', 'hoof_planted_max_mm', 'slide_max_mm', 'share_of_keys')}
     return dict(clip=name, keys=f'within {reduce[0]} mm, {reduce[1]} degree' if reduce else 'every frame', frames=got['n_frames'], **numbers,
                 cpu_s_per_300_frames=got['cpu_seconds_per_300_frames'])

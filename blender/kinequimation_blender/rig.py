@@ -4,15 +4,21 @@ import contextlib
 import io
 
 import bpy
+import numpy as np
 
 from .files import ClipError
 
 
-def build_rig(name="rig"):
-    """The control rig of Rigify's horse in the current scene; the metarig is removed afterwards."""
+def build_rig(name="rig", proportions=None):
+    """The control rig of Rigify's horse in the current scene; the metarig is removed afterwards.
+
+    `proportions`: the skeleton of another horse (as `read_skeleton` gives it), which the rig is generated for.
+    """
     enable_rigify()
     bpy.ops.object.armature_horse_metarig_add()
     metarig = bpy.context.object
+    if proportions:
+        reshape(metarig, proportions)
     with contextlib.redirect_stdout(io.StringIO()):  # Rigify prints its timing
         bpy.ops.pose.rigify_generate()
     rig = metarig.data.rigify_target_rig or bpy.context.object
@@ -21,6 +27,23 @@ def build_rig(name="rig"):
     rig.data.name = name
     straighten(rig)
     return rig
+
+
+def reshape(metarig, skeleton):
+    """Moves the metarig's bones to those of a skeleton; the two that it doesn't have (hip and abdomen) go along with their parents."""
+    at, bpy.context.view_layer.objects.active = {n: i for i, n in enumerate(skeleton["names"])}, metarig
+    was = {b.name: (np.array(b.head_local), np.array(b.tail_local)) for b in metarig.data.bones}
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in metarig.data.edit_bones:  # parents first: a connected bone's head is its parent's tail
+        if bone.name in at:
+            last = next((n for n in (bone.name + ".001",) if n in at and n not in was), bone.name)  # legs deform in two halves
+            bone.head, bone.tail = skeleton["head"][at[bone.name]], skeleton["tail"][at[last]]
+            bone.align_roll(skeleton["matrix_local"][at[bone.name], :3, 2])
+        else:
+            above, (head, tail) = bone.parent, was[bone.parent.name]
+            larger = above.length / np.linalg.norm(tail - head)
+            bone.head, bone.tail = (np.array(above.head) + larger * (end - head) for end in was[bone.name])
+    bpy.ops.object.mode_set(mode="OBJECT")
 
 
 def straighten(rig):

@@ -34,6 +34,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path, nargs="+")
     parser.add_argument("--skeleton", type=Path, required=True, help="of the horse that the clips are of; another than Rigify's is fitted to the rig")
+    parser.add_argument("--rig-skeleton", type=Path, help="of the horse that the rig is generated for; Rigify's own if left out")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--mapping", type=Path, default=retarget.MAPPINGS / "horse.json")
     parser.add_argument("--limbs", choices=retarget.LIMBS, default="IK")
@@ -44,13 +45,15 @@ def arguments():
 
 def measure(args, skeleton, mapping, clip, name, tell):
     frames = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"]))
-    horse, start, start_cpu = rig.build_rig(), time.perf_counter(), time.process_time()
+    horse = rig.build_rig(proportions=args.rig_skeleton and files.read_skeleton(args.rig_skeleton))
+    start, start_cpu = time.perf_counter(), time.process_time()
     source = retarget.retarget(horse, skeleton, clip, mapping, frames, name, tell, args.limbs, reduce=args.reduce)
     seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
     own, names = retarget.rest_of(horse, skeleton), ["DEF-" + n for n in skeleton["names"]]
     got = retarget.evaluate(horse, names, frames, world=False)
     out = summary(skeleton["names"], 1000 * np.linalg.norm(got[..., :3, 3] - source[..., :3, 3], axis=-1), retarget.angles(got, source), seconds)
     out["cpu_seconds_per_300_frames"] = round(300 * cpu / len(frames), 2)  # what other programs take from the machine does not count
+    out |= {"leg_m": round(float(proportions.leg_length(own)), 4), "clip_leg_m": round(float(proportions.leg_length(skeleton)), 4)}
     out |= hooves(own, source, got, clip.get("contacts")) | keyed(horse, mapping, frames)
     if args.switch:
         for to in [m for m in retarget.LIMBS if m != args.limbs] + [args.limbs]:

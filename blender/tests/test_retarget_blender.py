@@ -57,6 +57,12 @@ def test_a_horse_of_other_proportions(child, clips):
     assert got["median_mm"] < 0.1 and got["hoof_planted_max_mm"] < 5 and got["slide_max_mm"] < 5 and got["sink_max_mm"] < 5
 
 
+def test_a_rig_of_other_proportions(child, clips):
+    got = measured(child, clips, "walk", "--rig-skeleton", clips / "other.json")
+    assert got["median_mm"] < 0.1 and got["hoof_planted_max_mm"] < 5 and got["slide_max_mm"] < 5 and got["sink_max_mm"] < 5
+    assert abs(got["leg_m"] / got["clip_leg_m"] - 1) > 0.05, "else it is the same horse"
+
+
 @pytest.fixture(scope="module")
 def answers(child, clips):
     done = child(BLENDER / "tests/retarget_side.py", clips / "walk.npz", SKELETON, clips / "answers.json")
