@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TABLES_2D', 'Picture', 'load_pictures', 'answer', 'errors', 'table_pck', 'table_landmarks', 'view_of', 'table_views',
            'pairs_of', 'leg_fate', 'table_legs', 'landmark_scores', 'table_calibration', 'fit_scores', 'gap',
-           'fair_detector', 'accuracy_2d']
+           'fit_found', 'fair_detector', 'accuracy_2d']
 
 # %% ../nbs/80b_accuracy_2d.ipynb #80-002
 import json
@@ -38,10 +38,11 @@ class Picture:
 def load_pictures(
     folder,     # with annotations.json, or annotations/val.json
     limit=None, # so many at most, evenly spread
+    part='val', # of a set that was rendered: 'val' or 'train'
 ) -> tuple:     # ([Picture], Landmarks)
     "Raises `InputError`, naming the record, for labels that can not be."
     folder = Path(folder)
-    file = next((f for f in (folder/'annotations'/'val.json', folder/'annotations.json') if f.exists()), None)
+    file = next((f for f in (folder/'annotations'/f'{part}.json', folder/'annotations.json') if f.exists()), None)
     if file is None: raise InputError(f'Expected labelled pictures (annotations.json or annotations/val.json) in {folder}, but found none.')
     try: coco = json.loads(existing_file(file, 'a COCO Keypoints file').read_text(encoding='utf-8'))
     except (json.JSONDecodeError, UnicodeDecodeError): raise InputError(f'Expected a COCO Keypoints file, but {file} is not JSON.') from None
@@ -262,6 +263,21 @@ def gap(said, off, within=.05, bins=10) -> float:
     return float(sum(len(p)*abs(said[p].mean() - (off[p] <= within).mean()) for p in parts if len(p))/len(said))
 
 # %% ../nbs/80b_accuracy_2d.ipynb #80-029
+def fit_found(
+    horses,   # (n,) claims of pictures with a horse
+    empty,    # (m,) and of pictures without
+) -> tuple:   # the line, for the weights' metadata, key `found`; rows: what other lines would do
+    "From which claim on a horse is there. Raises `InputError` for too few pictures."
+    horses, empty = np.asarray(horses, float), np.asarray(empty, float)
+    if min(len(horses), len(empty)) < 20: raise InputError(f'Expected at least 20 pictures with a horse and 20 without, but got {len(horses)} and {len(empty)}.')
+    values = np.unique(np.r_[horses, empty, 0., 1.])
+    lines = (values[1:] + values[:-1])/2
+    right = np.array([(horses >= line).mean() + (empty < line).mean() for line in lines])
+    found = round(float(lines[right >= right.max() - 1e-9].mean()), 3)
+    row = lambda line: dict(line=round(float(line), 3), horses_found=round(float((horses >= line).mean()), 3), empty_silent=round(float((empty < line).mean()), 3))
+    return found, [row(line) for line in sorted({.05, .1, .2, .3, .4, .5, found})]
+
+# %% ../nbs/80b_accuracy_2d.ipynb #80-032
 def fair_detector(
     pictures,      # [Picture]
     weights=None,  # a detector that is asked for; None: the shipped one, or one that has not learned from these
@@ -274,7 +290,7 @@ def fair_detector(
     if weights is None: return fair_detector(pictures, 'synthetic', threads)
     raise InputError(f'Expected a detector that has not learned from the pictures it is measured on, but {weights} has from {len(known)} of {len(pictures)}. Take other pictures, or --detector synthetic, which has seen renders alone.')
 
-# %% ../nbs/80b_accuracy_2d.ipynb #80-031
+# %% ../nbs/80b_accuracy_2d.ipynb #80-034
 TABLES_2D = {'2d': table_pck, '2d landmarks': table_landmarks, '2d views': table_views, '2d legs': table_legs, '2d calibration': table_calibration}
 
 def accuracy_2d(

@@ -77,7 +77,7 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import DATASETS, MODELS, TRANSFORMS
 
-from .detect import PADDING, Detector, box_iou, crop, crop_matrix, crop_window, decode_pose, leg_pairs, pose_box, presence
+from .detect import FOUND, PADDING, Detector, box_iou, crop, crop_matrix, crop_window, decode_pose, leg_pairs, pose_box, presence
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .skeleton import HORSE68, HORSE_RIG, Skeleton, fk, fk_tails
 from .weights import METADATA_KEY, names_hash
@@ -842,16 +842,17 @@ def export_detector(
     checkpoint,     # of a training
     out,            # the .onnx to write
     config='horse68_lite0_192',
-    threshold=.35,  # presence above which a horse is said to be there
+    threshold=.35,  # presence above which a horse that is looked at from near is one
     trained=None,   # what the file shall tell about its training
     skeleton=HORSE68,
+    found=None,     # claim above which a picture is said to have a horse; None: the usual one
 ) -> Path:          # `out`
     "Writes the detector as one ONNX file with its metadata."
     import onnx
     model, cfg = load_model(checkpoint, config)
     size, pre = cfg.input_size, cfg.model.data_preprocessor
     meta = dict(kind='detector', version=1, name=Path(out).stem, skeleton=skeleton.name, n_keypoints=len(skeleton), names_hash=names_hash(skeleton), input_size=[size, size], mean=list(pre.mean), std=list(pre.std),
-                stride=model.head.stride, padding=PADDING, decoder='cells-5x5', threshold=round(float(threshold), 3), facing=N_FACING, trained=trained or {})
+                stride=model.head.stride, padding=PADDING, decoder='cells-5x5', threshold=round(float(threshold), 3), facing=N_FACING, trained=trained or {}, **({} if found is None else dict(found=round(float(found), 3))))
     with atomic_path(out) as tmp, warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the exporter complains about itself
         torch.onnx.export(_Exported(model), torch.zeros(2, 3, size, size), str(tmp), opset_version=17, input_names=['windows'], output_names=['prob', 'facing'],
@@ -921,13 +922,13 @@ def measure_detector(
     "Accuracy on the held-out part of a set; see `summarise`. With the box given, and found."
     records = read_coco(Path(data)/'annotations'/'val.json' if Path(data).is_dir() else data)[:limit]
     rows, kept = [], detector.threshold
-    detector.threshold = 0.  # what the threshold should be is measured here
+    detector.threshold = 0.  # what the thresholds should be is measured here
     for record in records:
         image = cv2.imread(str(record['path']))
         if image is None: raise InputError(f'Expected a picture, but {record["path"]} can not be read.')
         row = dict(horse=record['keypoints'] is not None)
-        points, scores = detector.predict(image)
-        row.update(found=points, presence=float(presence(scores)))
+        points, scores, claimed = detector.seek(image)
+        row.update(found=points, presence=float(presence(scores)), claim=claimed)
         if row['horse']:
             row['true'], row['box'] = record['keypoints'], record['bbox_xyxy']
             row['given'], row['scores'] = detector.predict(image, record['bbox_xyxy'])
@@ -936,9 +937,12 @@ def measure_detector(
     return rows
 
 
-def choose_threshold(rows) -> float:
-    "The presence at which as few horses are missed as possible while at most 2 % of the empty pictures are said to have one; kept away from both where there is room."
-    horses, empty = np.array([r['presence'] for r in rows if r['horse']]), np.array([r['presence'] for r in rows if not r['horse']])
+def choose_threshold(
+    rows,            # of `measure_detector`
+    what='presence', # or 'claim'
+) -> float:
+    "The value at which as few horses are missed as possible while at most 2 % of the empty pictures are said to have one; kept away from both where there is room."
+    horses, empty = (np.array([r[what] for r in rows if r['horse'] == h]) for h in (True, False))
     if len(empty) < 5: return float(np.clip(np.quantile(horses, .02)*.7, .05, .5))
     low, high = np.quantile(empty, .98), np.quantile(horses, .01)
     return float(max(low, .05) if high <= low else max((low*high)**.5, .05))
@@ -946,14 +950,14 @@ def choose_threshold(rows) -> float:
 # %% ../nbs/21_train_detector.ipynb #21-058
 def summarise(
     rows,       # of `measure_detector`
-    threshold,  # presence above which a horse is said to be there
+    found,      # claim above which a horse is said to be there
 ) -> dict:
     "One number for each question."
     horses, empty = [r for r in rows if r['horse']], [r for r in rows if not r['horse']]
     longer = np.array([max(r['box'][2:] - r['box'][:2]) for r in horses])
     seen = np.array([r['true'][:, 2] for r in horses])
     error = {k: np.array([np.linalg.norm(r[k] - r['true'][:, :2], axis=1) for r in horses])/longer[:, None] for k in ('given', 'found')}
-    detected = np.array([r['presence'] >= threshold for r in horses])
+    detected = np.array([r['claim'] >= found for r in horses])
     error['found'][~detected] = np.inf
     legs = [a for r, s in zip(horses, longer) for a in leg_errors(r['given'], r['true'], s)]
     scores = np.array([r['scores'] for r in horses])
@@ -961,7 +965,7 @@ def summarise(
     answer = {f'PCK@{t} {how}': float((error[k][seen == v] < t).mean()) if v == 2 else float((error[k][seen > 0] < t).mean()) for t in (.05, .1) for k, how in (('given', 'box given'), ('found', 'found')) for v in (2,)}
     answer.update({'PCK@0.05 box given, hidden ones too': float((error['given'][seen > 0] < .05).mean()), 'median error, share of the box': float(np.median(error['given'][seen == 2]))})
     iou = [box_iou(pose_box(r['found'], np.ones(68), margin=0), _true_box(r['true'])) if d else 0. for r, d in zip(horses, detected)]
-    answer.update({'horse found (IoU > 0.5)': float(np.mean(np.array(iou) > .5)), 'no horse claimed where there is none': float(np.mean([r['presence'] < threshold for r in empty])) if empty else float('nan'),
+    answer.update({'horse found (IoU > 0.5)': float(np.mean(np.array(iou) > .5)), 'no horse claimed where there is none': float(np.mean([r['claim'] < found for r in empty])) if empty else float('nan'),
                    'legs right': legs.count('right')/max(len(legs), 1), 'both on one leg': legs.count('one leg')/max(len(legs), 1), 'legs exchanged': legs.count('exchanged')/max(len(legs), 1), 'leg pairs': len(legs),
                    'of those said to be 0.7-0.9 sure, within 0.05': float((error['given'][sure] < .05).mean()) if sure.any() else float('nan'), 'pictures': len(horses), 'pictures without a horse': len(empty)})
     return answer
@@ -981,13 +985,13 @@ def publish_detector(
     notes='',       # further lines of the card: what it fails at
     limit=None,     # pictures to measure on at most
 ) -> dict:          # the numbers
-    "Exports, measures, chooses the threshold, exports with it and writes the card."
+    "Exports, measures, chooses the thresholds, exports with it and writes the card."
     out = Path(out)
     export_detector(checkpoint, out, config, threshold=0., trained=trained)
-    rows = measure_detector(Detector(out), data, limit)
-    threshold = choose_threshold(rows)
-    export_detector(checkpoint, out, config, threshold, trained)
-    numbers = summarise(rows, round(threshold, 3))
+    rows = measure_detector(Detector(out), data, limit)   # on horses that it was not trained on
+    threshold, found = (round(choose_threshold(rows, what), 3) for what in ('presence', 'claim'))
+    export_detector(checkpoint, out, config, threshold, trained, found=found)
+    numbers = summarise(rows, found)
     with atomic_path(out.with_suffix('.md')) as tmp: tmp.write_text(model_card(out, numbers, trained or {}, notes))
     return numbers
 
@@ -997,6 +1001,6 @@ def model_card(path, numbers, trained, notes) -> str:
     meta = Detector(path).meta
     value = lambda v: f'{v:.3f}' if isinstance(v, float) else str(v)
     about = [('input', f'{meta["input_size"][0]}x{meta["input_size"][1]} RGB window about the horse, padded by {meta["padding"]}'), ('output', f'distribution of {meta["n_keypoints"]} keypoints ({meta["skeleton"]}) over cells of {meta["stride"]} px; facing in {meta["facing"]} directions'),
-             ('size', f'{path.stat().st_size/1e6:.1f} MB'), ('presence threshold', f'{meta["threshold"]:g}')] + list(trained.items())
+             ('size', f'{path.stat().st_size/1e6:.1f} MB'), ('found above', f'{meta.get("found", FOUND):g}'), ('followed above', f'{meta["threshold"]:g}')] + list(trained.items())
     return '\n'.join(['# Detector', '', 'EfficientNet-Lite0 (ImageNet weights, Apache-2.0) with a light pyramid and a head conditioned on the facing; trained with MMPose. Weights: Apache-2.0.', '',
                       '| | |', '|---|---|', *[f'| {k} | {v} |' for k, v in about], '', '## Measured on held-out synthetic horses', '', '| what | value |', '|---|---|', *[f'| {k} | {value(v)} |' for k, v in numbers.items()], '', notes.strip(), ''])

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import Detector, box_iou, calibrate, crop, crop_matrix, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence
+from kinequimation.detect import FOUND, Detector, box_iou, calibrate, claim, crop, crop_matrix, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
@@ -175,6 +175,54 @@ def test_shrinking_keeps_places():
     grey = crop(image, M, 100, border=(0, 0, 0))[..., 0].astype(float)
     middle = (grey[..., None]*np.stack(np.meshgrid(np.arange(100), np.arange(100)), -1)).sum((0, 1))/grey.sum()
     assert np.abs(middle - (M @ [600, 300, 1])).max() < .1
+
+
+def test_shrinking_by_a_whole_number_is_the_average_of_its_pixels():
+    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    window = crop(image, crop_matrix((151, 151), 300, 100), 100).astype(float)   # the middle of the first block, 1, becomes 0
+    blocks = image.reshape(100, 3, 100, 3, 3).mean((1, 3))
+    assert np.abs(window - blocks)[1:-1, 1:-1].max() <= 1
+
+
+@pytest.mark.parametrize('side', [90, 180, 330, 700, 1500])
+def test_a_window_shows_the_same_at_every_resolution(side):
+    "Of a smooth picture: the window of the picture at half the size is the same."
+    big = cv2.resize(np.random.default_rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8), (1600, 1600), interpolation=cv2.INTER_CUBIC)
+    small = cv2.resize(big, (800, 800), interpolation=cv2.INTER_AREA)
+    a = crop(big, crop_matrix((799.5, 801.5), side, 96), 96)
+    b = crop(small, crop_matrix((399.5, 400.5), side/2, 96), 96)
+    assert np.abs(a.astype(int) - b)[2:-2, 2:-2].mean() < 1.5
+
+
+def test_the_box_goes_round_what_is_doubtful_but_not_round_what_is_not_there():
+    points = np.array([[20, 20], [80, 30]]*10 + [[50, 120]]*3 + [[400, 400]])
+    box = pose_box(points, np.r_[np.full(20, .9), np.full(3, .15), .02], margin=0)
+    assert box.tolist() == [20, 20, 80, 120]
+
+
+def test_a_closer_look_must_be_surer():
+    assert claim(.8, 1.) == .8 and claim(.8, 1.6) < claim(.8, 1.) and claim(.8, 9.) == claim(.8, 2.6)
+    assert claim(1., 2.6) > FOUND    # or no horse could be found that is small
+
+
+def test_looks_closer_only_where_that_may_help(detector):
+    def windows(picture):
+        before = detector.spent['windows']
+        detector.find(picture)
+        return detector.spent['windows'] - before
+    assert windows(demo_frames(1)[0]) == 1                            # all is clear at once
+    assert windows(np.zeros((480, 640, 3), np.uint8)) == 1 + 6 + 15   # nothing: the whole frame, then two zooms
+    assert windows(np.zeros((200, 200, 3), np.uint8)) == 1 + 9        # the second zoom would only enlarge what there is
+
+
+def test_weights_say_from_which_claim_on_a_horse_is_there(tmp_path, detector):
+    image = demo_frames(1)[0]
+    claimed = detector.seek(image)[2]
+    assert detector.found == detector.meta.get('found', FOUND) and claimed > detector.found
+    strict = Detector(edited(tmp_path, found=claimed + .01), threads=1)
+    assert np.isnan(strict.predict(image)[0]).all()
+    strict.threshold = 0.   # who measures wants an answer in any case
+    assert np.isfinite(strict.predict(image)[0]).all()
 
 
 def test_finds_the_horse_in_a_film_of_1878(detector):

@@ -1,6 +1,7 @@
-"""Makes a detector's confidence mean something: fits the share of points that are right to its scores, on held-out pictures, and writes the table into the weights.
+"""Makes a detector's confidence mean something: fits the share of points that are right to its scores, on held-out pictures, draws the line between a
+horse and none on the pictures for training (the held-out ones are what it is measured on), and writes both into the weights.
 
-    python tools/calibrate_detector.py data/synthetic [--weights detector.onnx]
+    python tools/calibrate_detector.py data/synthetic [--weights detector.onnx] [--limit 400]
 """
 import argparse
 import json
@@ -10,9 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import cv2  # noqa: E402
 import onnx  # noqa: E402
 
-from kinequimation.accuracy_2d import answer, fit_scores, load_pictures  # noqa: E402
+from kinequimation.accuracy_2d import answer, fit_found, fit_scores, load_pictures  # noqa: E402
 from kinequimation.detect import Detector  # noqa: E402
 from kinequimation.evaluate import markdown_table  # noqa: E402
 from kinequimation.files import atomic_path  # noqa: E402
@@ -22,14 +24,23 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument('data', type=Path, help='labelled pictures that the detector was not trained on')
 parser.add_argument('--weights', type=Path, default=ROOT/'kinequimation/assets/models/detector.onnx')
 parser.add_argument('--threads', type=int)
+parser.add_argument('--limit', type=int, default=400, help='pictures for each of the two')
 args = parser.parse_args()
 detector = Detector(args.weights, threads=args.threads)
 detector.calibration = None
-pictures, set_ = load_pictures(args.data)
+pictures, set_ = load_pictures(args.data, args.limit)
 answer(pictures, detector, hows=('given',))
 table, rows = fit_scores(pictures, set_)
 print(markdown_table(rows))
+
+new = dict(calibration=table)
+if (args.data/'annotations'/'train.json').exists():
+    claims = {True: [], False: []}
+    for p in load_pictures(args.data, part='train')[0]:
+        if len(claims[p.true is not None]) < args.limit: claims[p.true is not None].append(detector.seek(cv2.imread(str(p.path)))[2])
+    new['found'], rows = fit_found(claims[True], claims[False])
+    print(markdown_table(rows))
 graph = onnx.load(str(args.weights))
-onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(detector.meta | dict(calibration=table))})
+onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(detector.meta | new)})
 with atomic_path(args.weights) as partial: onnx.save(graph, str(partial))
 print(args.weights.name)
