@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Retargeting by the add-on Rokoko Studio Live, for those who have it: source, target and bone list set, run, its result kept.
 
-Known of version 1.4.2: it copies rotations and one location, so it keys FK controls only, and planted hooves drift; it does not run in Blender 5
+Known of version 1.4.2: it copies rotations and one location, so it keys FK controls only, and what is shifted as well (the neck, and the head with it) comes out
+centimetres off. It bakes what it sees: a control that copies another's turn (tail, tips of the ears, jaw) would get that turn into its keys, and by its constraint
+once more, which threw the tail's end half a metre away; so these constraints are muted first, and stay so. It does not run in Blender 5
 (actions have no curves of their own there); and it writes bone lists into its own folder, after which a later run may die with
 `KeyError: custom_bone_...`. The list is filled here, and its saving left out.
 """
@@ -64,9 +66,12 @@ def retarget(source, rig, skeleton, mapping, frames, name):
     fill(scene.rsl_retargeting_bone_list, rows)
     manager = sys.modules[getattr(bpy.types, OPERATOR).__module__.rpartition(".operators.")[0] + ".core.custom_schemes_manager"]
     kept, manager.save_retargeting_to_list = manager.save_retargeting_to_list, lambda: None
+    copies = [c for row in rows for c in rig.pose.bones[row["control"]].constraints if c.type == "COPY_ROTATION" and not c.mute]
+    set_mute(copies, True)
     try:
         bpy.ops.rsl.retarget_animation()
     except (RuntimeError, KeyError, AttributeError) as error:
+        set_mute(copies, False)
         raise ClipError(f"The Rokoko add-on could not retarget: {str(error).strip().splitlines()[-1]}") from None
     finally:
         manager.save_retargeting_to_list = kept
@@ -75,6 +80,11 @@ def retarget(source, rig, skeleton, mapping, frames, name):
     rig.animation_data.action.name = name
     scene.frame_set(int(frames[0]))
     return rig.animation_data.action.name
+
+
+def set_mute(constraints, mute):
+    for constraint in constraints:
+        constraint.mute = mute
 
 
 def fill(bone_list, rows):
