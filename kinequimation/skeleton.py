@@ -99,7 +99,11 @@ def skeleton_from_dict(
 
 # %% ../nbs/00_skeleton.ipynb #00-012
 @patch
-def subset(self: Skeleton, n: int, name: str) -> Skeleton:
+def subset(
+    self: Skeleton,
+    n: int,    # how many bones, from the root on
+    name: str, # what the smaller skeleton is called
+) -> Skeleton:
     "The first `n` bones."
     keep = set(self.names[:n])
     return Skeleton(name=name, names=self.names[:n], parents=self.parents[:n], head=self.head[:n], tail=self.tail[:n], roll=self.roll[:n],
@@ -192,8 +196,12 @@ def basis_to_global(
 
 # %% ../nbs/00_skeleton.ipynb #00-029
 @patch
-def scaled(self: Skeleton, length: np.ndarray, name: str = None) -> Skeleton:
-    "A horse with bones `length` (B,) times as long: offsets of the children and the bone itself are stretched; orientations stay."
+def scaled(
+    self: Skeleton,
+    length: np.ndarray, # (B,) how many times as long each bone is to be; one number for all
+    name: str = None,   # None: the name stays
+) -> Skeleton:
+    "A horse of other proportions: offsets of the children and the bone itself are stretched; orientations stay. Raises `InputError`."
     length = np.broadcast_to(np.asarray(length, float), (len(self),))
     if not (np.isfinite(length).all() and (length > 0).all()): raise InputError('Expected positive length factors, one a bone.')
     head = np.array(self.head)
