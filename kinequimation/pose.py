@@ -174,8 +174,13 @@ def _check_dataset(ds):
 
 # %% ../nbs/01_pose.ipynb #01-021
 @patch
-def require(self: PoseSequence, frame=None, n_dims=None, skeleton=None) -> PoseSequence:
-    "The sequence itself if it is what a stage wants; `frame` may be one or several. Raises `InputError`."
+def require(
+    self: PoseSequence,
+    frame=None,     # a reference frame, or several that will do; None: any
+    n_dims=None,    # 2 or 3; None: either
+    skeleton=None,  # whose keypoints; None: anybody's
+) -> PoseSequence:
+    "The sequence itself if it is what a stage wants. Raises `InputError`."
     frames = (frame,) if isinstance(frame, str) else frame
     if frames and self.frame not in frames:
         raise InputError(f'Expected poses in frame {" or ".join(map(repr, frames))}, but got {self.frame!r}. {_hint(self.frame)}')
@@ -202,7 +207,11 @@ def replace(self: PoseSequence, **changes) -> PoseSequence:
     return PoseSequence.from_arrays(**{**now, **changes})
 
 @patch
-def step(self: PoseSequence, name: str, **settings) -> PoseSequence:
+def step(
+    self: PoseSequence,
+    name: str,   # what was done, 'lift'
+    **settings,  # with which settings: what JSON can hold
+) -> PoseSequence:
     "A copy whose log ends with this step."
     return self.replace(log=self.log + [dict(step=name, **settings)])
 
