@@ -140,8 +140,14 @@ def twin(
     "Rigify's horse at the size of the horse with the markers."
     return HORSE_RIG.scaled(np.full(len(HORSE_RIG), height_m/_CARRIED))
 
-def event_errors(gait, speed, height_m=1.31, fps=120., seeds=range(4)) -> dict:
-    "Errors (s) of `hoof_events` on generated motion: touch-down and lift-off, fore and hind."
+def event_errors(
+    gait,            # 'walk' or 'trot'
+    speed,           # m/s
+    height_m=1.31,   # of the withers' marker, see `twin`
+    fps=120.,        # of the recording
+    seeds=range(4),  # a way of going each
+) -> dict:           # (touch-down or lift-off, fore or hind): errors (n,) in s, late is positive
+    "Errors of `hoof_events` on generated motion, whose contacts are known."
     out = {(what, end): [] for what in ('touch-down', 'lift-off') for end in ('fore', 'hind')}
     for seed in seeds:
         m = as_markers(generate(gait, speed, n_frames=int(4*fps), fps=fps, skeleton=twin(height_m), seed=seed), seed=seed)
