@@ -153,8 +153,14 @@ def require_horse(
                          'Is the whole horse in the picture? If it is small, say where it is with --bbox LEFT,TOP,RIGHT,BOTTOM.')
 
 # %% ../nbs/80_pipeline.ipynb #80-021
-def overlay(video, pose2d, out, progress=None, trail=0) -> Path:
-    "Draw the 2D poses of `pose2d` (.nc) on the video they came from, and the hooves' last `trail` frames; writes an .mp4."
+def overlay(
+    video,          # what the poses were found in
+    pose2d,         # 2D poses (.nc)
+    out,            # where to write the .mp4
+    progress=None,  # called with (stage, done, total)
+    trail=0,        # so many frames of the hooves' past are drawn as well
+) -> Path:          # `out`
+    "Draw 2D poses on the video they came from. Raises `InputError` for another video."
     from kinequimation.overlay import overlay_video
     existing_file(video, 'a video')
     report = _reporter(progress, 'overlay')
@@ -211,8 +217,12 @@ def refine(
     return refine(pose, pose2d, withers_height_m=withers_height_m, smoothing=smoothing, camera=camera, progress=report).save(out)
 
 # %% ../nbs/80_pipeline.ipynb #80-024
-def retarget(pose3d, out, progress=None) -> Path:
-    "Turn 3D poses (.nc, frame world) into rotations of the rig's bones (.npz)."
+def retarget(
+    pose3d,         # 3D poses (.nc), frame world
+    out,            # where to write the motion clip (.npz)
+    progress=None,  # called with (stage, done, total)
+) -> Path:          # `out`
+    "Turn 3D poses into rotations of the rig's bones. Raises `InputError`."
     from kinequimation.retarget import retarget
     pose = read_pose(pose3d, 'world', 3)
     _reporter(progress, 'retarget')
@@ -274,7 +284,12 @@ def animate(
     return {n: Path(out_dir)/n for n in OUTPUTS if blender or not n.startswith(('scene', 'motion'))}
 
 # %% ../nbs/80_pipeline.ipynb #80-030
-def check_inputs(video, bbox_xyxy=None, detector=None, lifter=None, blender=True):
+def check_inputs(
+    video,                       # a clip
+    bbox_xyxy=None,              # where the horse is in the first frame, px
+    detector=None, lifter=None,  # weights (.onnx); None: those that ship
+    blender=True,                # whether Blender will be needed
+):
     "Ask before the long work what can be known before it; raises `InputError`."
     from kinequimation.video import probe
     check_bbox(bbox_xyxy, probe(existing_file(video, 'a video')).size)
