@@ -207,8 +207,11 @@ def camera_of(
     if focal_px and supposed and abs(focal_px/supposed - 1) > 1e-3: R = turned_less(R, supposed/focal_px)
     return R, pose.ds.camera_zoom.values.astype(float)
 
-def turned_less(R, share):
-    "(T, 3, 3) with all angles `share` times as large."
+def turned_less(
+    R,       # (T, 3, 3)
+    share,   # how many times as large each angle becomes
+) -> np.ndarray: # (T, 3, 3)
+    "Rotations about the same axes by other angles."
     return Rotation.from_rotvec(share*Rotation.from_matrix(R).as_rotvec()).as_matrix()
 
 # %% ../nbs/38_camera_motion.ipynb #38-029
