@@ -38,8 +38,12 @@ class Clip:
     scale: float           # of the horse to 1.60 m
     pose2d: PoseSequence   # with its focal length, and how the camera turned
 
-def draw_camera(motion, mode, rng) -> Camera:
-    "A camera for a motion."
+def draw_camera(
+    motion,   # `Motion` that it films
+    mode,     # one of MODES: it stands, turns on its spot, or travels with the horse
+    rng,
+) -> Camera:
+    "Where somebody might stand to film this motion, and with which lens."
     root, T, fps = motion.root_location, len(motion), motion.fps
     way, mid = np.linalg.norm(np.ptp(root[:, :2], axis=0)), root.mean(0)*[1, 1, 0]
     fov, azimuth = float(np.exp(rng.uniform(np.log(20), np.log(60)))), rng.uniform(-np.pi, np.pi)
