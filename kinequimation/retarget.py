@@ -106,8 +106,11 @@ def fit_rotations(
 
 _TRUNK = tuple(f'spine.00{i}' for i in range(1, 7)) + ('neck.001', 'tail.001', 'thigh.L', 'thigh.R', 'shoulder.L', 'shoulder.R')
 
-def trunk(skeleton, position):
-    "(T, 3, 3) how the trunk lies as a whole, as if it were one stiff bone: the prior of the root, which has no parent."
+def trunk(
+    skeleton,
+    position,       # (T, K, 3) m, world; NaN = missing
+) -> np.ndarray:    # (T, 3, 3) global deltas
+    "How the trunk lies as a whole, as if it were one stiff bone: the prior of the root, which has no parent."
     i = [skeleton.index(n) for n in _TRUNK]
     seen = np.isfinite(position[:, i]).all(-1, keepdims=True)
     n = np.maximum(seen.sum(1, keepdims=True), 1)
