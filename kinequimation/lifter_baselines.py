@@ -169,7 +169,14 @@ def train_plain(
         step += 1
     return net.eval()
 
-def train_ours(bank, minutes, seed=0, batch=32, n_frames=94, channels=384):
+def train_ours(
+    bank: Bank,
+    minutes: float, # of processor time
+    seed=0,
+    batch=32,       # windows a step
+    n_frames=94,    # of a window
+    channels=384,   # the network's width
+):                  # the trained `TemporalNet`
     "Ours on the same batches for the same time."
     net = TemporalNet(channels)
     net.centre(bank.parts[0]['position'][:, ::10].astype(np.float32))
