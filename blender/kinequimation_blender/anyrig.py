@@ -262,23 +262,26 @@ def retarget(armature, skeleton, clip, mapping, frames, action_name, in_place=Fa
     """Keys the armature's mapped bones so that it moves as the clip does; returns its bones as `own` dict, and where they should be (T,B,4,4), world."""
     check_free(armature)
     own, legs = target_of(armature, mapping, skeleton)
-    forward = unit(np.array([*mapping["forward"][:2], 0.0]))
-    facing = swing(np.array([0, -1.0, 0]), forward) if forward[1] < 0.999 else np.diag([-1.0, -1, 1])
-    source = posed(skeleton, clip["rotation"], clip["root_location"])
-    turn = turns(own, skeleton, source, mapping, facing)
-    scale = leg_top(own, legs) / leg_top(skeleton, proportions.horse_legs(skeleton))
-    first = own["names"].index(mapping["bones"][0]["bone"])
-    joint = source[:, skeleton["names"].index(mapping["bones"][0]["from"]), :3, 3]
-    rest = skeleton["head"][skeleton["names"].index(mapping["bones"][0]["from"])]
-    root = scale * (joint - rest) @ facing.T + own["head"][first]
-    contacts = np.asarray(clip["contacts"] if "contacts" in clip else proportions.find_contacts(proportions.tips(skeleton, source), clip["meta"]["fps"]), bool)
-    root[:, :2] = root[0, :2] + stride(own, turn, root, contacts, legs) * (root[:, :2] - root[0, :2])
-    wanted = proportions.plant(own, turn, root, contacts, clip["meta"]["fps"], legs)
+    wanted, root = motion(own, legs, skeleton, clip, mapping)
     if in_place:
         wanted[..., :2, 3] -= (line_of(root)[:, None] - line_of(root)[:1, None])[..., :2]
     write(armature, own, wanted, mapping, frames, action_name, reduce)
     bpy.context.scene.frame_set(int(frames[0]))
     return own, wanted
+
+
+def motion(own, legs, skeleton, clip, mapping):
+    """Where the bones should be (T,B,4,4), world, and the way (T,3) of the first: bones turned as the horse's are, height and pace scaled to the legs, feet planted."""
+    forward = unit(np.array([*mapping["forward"][:2], 0.0]))
+    facing = swing(np.array([0, -1.0, 0]), forward) if forward[1] < 0.999 else np.diag([-1.0, -1, 1])
+    source = posed(skeleton, clip["rotation"], clip["root_location"])
+    turn = turns(own, skeleton, source, mapping, facing)
+    scale = leg_top(own, legs) / leg_top(skeleton, proportions.horse_legs(skeleton))
+    first, joint = own["names"].index(mapping["bones"][0]["bone"]), skeleton["names"].index(mapping["bones"][0]["from"])
+    root = scale * (source[:, joint, :3, 3] - skeleton["head"][joint]) @ facing.T + own["head"][first]
+    contacts = np.asarray(clip["contacts"] if "contacts" in clip else proportions.find_contacts(proportions.tips(skeleton, source), clip["meta"]["fps"]), bool)
+    root[:, :2] = root[0, :2] + stride(own, turn, root, contacts, legs) * (root[:, :2] - root[0, :2])
+    return proportions.plant(own, turn, root, contacts, clip["meta"]["fps"], legs), root
 
 
 def stride(own, turn, root, contacts, legs):

@@ -2,7 +2,7 @@
 """A clip on a horse of other proportions: every bone turned as in the clip, the way scaled to the legs, and the hooves set down again."""
 import numpy as np
 
-from .maths import from_rotvec, inverse, posed, rigid
+from .maths import from_rotvec, inverse, posed, rigid, swing
 
 LEGS = {  # in the order of a clip's contacts; from hip or shoulder down to the hoof
     "LH": ("thigh.L", "lower_leg.L", "hind_foot.L", "r_toe.L", "r_hoof.L"), "LF": ("upper_arm.L", "forearm.L", "forefoot.L", "f_toe.L", "f_hoof.L"),
@@ -66,15 +66,30 @@ def plant(own, turn, root, contacts, fps, legs=None):
     place = lambda: turned(own, turn, root)
     above = lambda: tips(own, place(), legs) - lift
     root = root - [0, 0, 1] * carried_over(above()[..., 2], contacts, fps)[:, None]
-    target = targets(above(), contacts)
-    for _ in range(6):
-        reach(own, turn, place(), target + lift, legs)
-        missing = 0.6 * np.linalg.norm(above() - target, axis=-1)  # a leg that slants wins some of its length from as much height
-        if missing[contacts].max(initial=0) < 1e-4:
-            break
-        root = root - [0, 0, 1] * carried_over(missing, contacts, fps, np.max)[:, None]
-    reach(own, turn, place(), target + lift, legs)
+    target = targets(above(), contacts) + lift
+    root = root - [0, 0, 1] * kept_above(too_short(own, place(), target, contacts, legs), fps)[:, None]
+    reach(own, turn, place(), target, legs)
     return place()
+
+
+def too_short(own, source, target, contacts, legs, straight=0.9985):
+    """(T,) m by how much the trunk must come down for every planted hoof to be reached by a leg that is not quite straight."""
+    tip, out = tips(own, source, legs), np.zeros(len(source))
+    for k, leg in enumerate(legs):
+        joints = [group[0] for group in leg["turns"]] + [leg["holds"]]
+        longest = straight * np.linalg.norm(np.diff(source[0, joints, :3, 3], axis=0), axis=-1).sum()
+        way = source[:, joints[-1], :3, 3] + target[:, k] - tip[:, k] - source[:, joints[0], :3, 3]
+        room = np.sqrt(np.maximum(longest**2 - np.square(way[:, :2]).sum(-1), 0.5 * longest**2))  # no leg slants by more than 45 degrees
+        out = np.maximum(out, np.where(contacts[:, k], -way[:, 2] - room, 0))
+    return out
+
+
+def kept_above(height, fps):
+    """(T,) a smooth curve that is nowhere below `height`: the highest around, averaged over as many frames."""
+    n = max(1, int(0.12 * fps))
+    highest = np.lib.stride_tricks.sliding_window_view(np.pad(height, 2 * n, mode="edge"), 2 * n + 1).max(-1)
+    kernel = np.hanning(2 * n + 3)[1:-1]
+    return np.convolve(highest, kernel / kernel.sum(), "valid")
 
 
 def targets(tip, contacts):
@@ -92,12 +107,12 @@ def targets(tip, contacts):
     return out
 
 
-def carried_over(height, contacts, fps, over=np.mean):
+def carried_over(height, contacts, fps):
     """(T,) the planted hooves' heights, one a frame, carried over flight and smoothed."""
     some, time = contacts.any(1), np.arange(len(height))
     if not some.any():
         return np.zeros(len(height))
-    value = np.interp(time, time[some], [over(h[c]) for h, c in zip(height[some], contacts[some])])
+    value = np.interp(time, time[some], [h[c].mean() for h, c in zip(height[some], contacts[some])])
     n = max(1, int(0.25 * fps))
     kernel = np.exp(-0.5 * (np.arange(-n, n + 1) / max(0.08 * fps, 0.3)) ** 2)
     return np.convolve(np.pad(value, n, mode="edge"), kernel / kernel.sum(), "valid")
@@ -108,7 +123,9 @@ def reach(own, turn, source, target, legs):
     tip = tips(own, source, legs)
     for k, leg in enumerate(legs):
         joints = [group[0] for group in leg["turns"]] + [leg["holds"]]
-        more = least_turns(source[:, joints][..., :3, 3], source[:, leg["holds"], :3, 3] + target[:, k] - tip[:, k])
+        at, end = source[:, joints][..., :3, 3], source[:, leg["holds"], :3, 3] + target[:, k] - tip[:, k]
+        above = own["parents"][joints[0]]
+        more = closed(at, end, least_turns(at, end)) if len(joints) > 3 or above < 0 else two_bones(at, end, source[:, above, :3, :3])
         for n, group in enumerate(leg["turns"]):
             for b in group:
                 turn[:, b] = more[:, n] @ turn[:, b]
@@ -128,3 +145,44 @@ def least_turns(joints, target, rounds=25):
         size = np.linalg.norm(omega, axis=-1, keepdims=True)
         turn = from_rotvec(omega * np.minimum(1, 0.3 / np.maximum(size, 1e-9))) @ turn  # no leaps: the formula holds for small turns
     return turn
+
+
+def closed(joints, target, turn, halvings=30):
+    """The turns with what was left of the way: all bones turn towards the line to `target`, or away from it, by one share of their angle, until it is met."""
+    bones = (turn @ np.diff(joints, axis=1)[..., None])[..., 0]
+    way = target - joints[:, 0]
+    bones_now = lambda share: (from_rotvec(share[:, None, None] * to_line) @ bones[..., None])[..., 0]
+    arm = bones.sum(1)
+    along = unit(arm)
+    across = np.cross(bones, along[:, None])
+    size = np.linalg.norm(across, axis=-1, keepdims=True)
+    to_line = across / np.maximum(size, 1e-9) * np.arctan2(size, (bones * along[:, None]).sum(-1, keepdims=True))
+    low, high, wanted = np.full(len(joints), -1.0), np.ones(len(joints)), np.linalg.norm(way, axis=-1)
+    for _ in range(halvings):
+        share = (low + high) / 2
+        longer = np.linalg.norm(bones_now(share).sum(1), axis=-1) < wanted
+        low, high = np.where(longer, share, low), np.where(longer, high, share)
+    bend = from_rotvec(((low + high) / 2)[:, None, None] * to_line)
+    end = (bend @ bones[..., None]).sum(1)[..., 0]
+    return swing(unit(end), unit(way))[:, None] @ bend @ turn
+
+
+def two_bones(joints, target, body):
+    """Rotations (T,2,3,3) that bring the end of a leg of two bones to `target`, or as near as it reaches, by the law of cosines.
+
+    The joint between them bends to the side to which it bends most in the whole motion, as seen from the body (T,3,3): a leg that is
+    straight in some frames would else bend to the one side now and to the other then.
+    """
+    upper, lower = (joints[:, i + 1] - joints[:, i] for i in (0, 1))
+    axis = unit((np.swapaxes(body, -1, -2) @ np.cross(upper, lower)[..., None])[..., 0].sum(0))
+    way = target - joints[:, 0]
+    a, b = (np.linalg.norm(bone, axis=-1) for bone in (upper, lower))
+    far = np.clip(np.linalg.norm(way, axis=-1), np.abs(a - b) + 1e-6, (a + b) * (1 - 1e-7))
+    along, cosine = unit(way), np.clip((a**2 + far**2 - b**2) / (2 * a * far), -1, 1)
+    ahead = unit(np.cross(along, (body @ axis)))  # where the joint goes
+    joint = a[:, None] * (cosine[:, None] * along + np.sqrt(1 - cosine**2)[:, None] * ahead)
+    return np.stack([swing(unit(upper), unit(joint)), swing(unit(lower), unit(far[:, None] * along - joint))], 1)
+
+
+def unit(vector):
+    return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-9)

@@ -135,7 +135,7 @@ def test_a_bull_walks_like_the_horse(child, clips, tmp_path):
     done = go()
     assert done.returncode == 0, done.stdout + done.stderr
     got = json.loads(done.stdout.splitlines()[-1])
-    assert got["max_permille"] < 0.1 and got["slide_max_permille"] < 150
+    assert got["max_permille"] < 0.1 and got["slide_max_permille"] < 1
     (tmp_path / "bull.json").write_text(json.dumps(dict(mapping, bones=mapping["bones"] + [{"bone": "Wing.L", "from": "head"}])))
     done = go()
     assert done.returncode == 2 and "Wing.L" in json.loads(done.stdout.splitlines()[-1])["error"]
@@ -149,6 +149,20 @@ def test_planting_and_clips_without_blender(skeleton, clip):
     joints = np.cumsum(np.concatenate([[[0, 0, 1.0]], bones]), 0)[None]
     turn = proportions.least_turns(joints, np.array([[0.05, 0.1, 0.15]]))
     assert np.allclose((turn[0] @ bones[..., None]).sum(0)[:, 0] + joints[0, 0], [0.05, 0.1, 0.15], atol=1e-5)
+
+
+def test_legs_of_two_bones_bend_to_one_side():
+    time = np.linspace(0, 1, 30)
+    bend = np.where(time > 0.5, 0.8, 1) * np.sin(9 * time) * 0.3 + 0.25  # at times straight, at times a little to the wrong side
+    points = np.stack([np.stack([0 * time, 0 * time, 1 + 0 * time], -1), np.stack([0 * time, -0.5 * np.sin(bend), 1 - 0.5 * np.cos(bend)], -1)], 1)
+    joints = np.concatenate([points, points[:, 1:] - [0, 0, 0.45]], 1)
+    target = np.stack([0 * time, 0.1 * np.sin(7 * time), 0.2 - 0.1 * time], -1)
+    bones = proportions.two_bones(joints, target, np.broadcast_to(np.eye(3), (30, 3, 3))) @ np.diff(joints, axis=1)[..., None]
+    knee = joints[:, 0] + bones[:, 0, :, 0]
+    assert np.allclose(knee + bones[:, 1, :, 0], target, atol=1e-6)
+    assert (np.cross(knee - joints[:, 0], target - joints[:, 0])[:, 0] > 0).all() and np.abs(np.diff(knee, axis=0)).max() < 0.05
+    height = proportions.kept_above(np.maximum(0, np.sin(9 * time)), 25)
+    assert (height >= np.maximum(0, np.sin(9 * time)) - 1e-9).all() and np.abs(np.diff(height)).max() < 0.3
 
 
 def test_fitting_curves():
