@@ -30,6 +30,7 @@ from .weights import open_weights
 
 # %% ../nbs/20_detect.ipynb #20-008
 PADDING = 1.25  # the window is the box's longer side times this
+_SHRINKS = .6   # below that, pixels between the samples would be lost
 
 def crop_window(
     bbox_xyxy,        # (4,) px
@@ -61,14 +62,16 @@ def crop(
     border=(127, 127, 127), # what lies outside of the picture
 ) -> np.ndarray:  # (size, size, 3) uint8
     "The window's pixels. A window that shrinks the picture much is fetched from a shrunken copy, else thin legs would fall between the pixels."
-    times = round(1/np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if times > 1:  # one pixel in the window covers several of the picture: average them first, a whole number of them, which is several times as fast
-        x, y, part = _part_in_window(image_bgr, matrix, size)
-        h, w = (max(1, n//times) for n in part.shape[:2])
-        small = cv2.resize(part[:h*times, :w*times], (w, h), interpolation=cv2.INTER_AREA)
-        back = np.diag([times, times, 1.])
-        back[:2, 2] = (times - 1)/2 + x, (times - 1)/2 + y  # resize keeps the edges of pixels in place, not their middles
-        image_bgr, matrix = small, matrix @ back
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    if scale < _SHRINKS:   # one pixel in the window covers several of the picture: average them first
+        x, y, image_bgr = _part_in_window(image_bgr, matrix, size)
+        back = np.array([[1., 0, x], [0, 1, y], [0, 0, 1]])
+        while scale < _SHRINKS and min(image_bgr.shape[:2]) > 1:   # by halves, which OpenCV does several times as fast as by anything else
+            h, w = (n//2 for n in image_bgr.shape[:2])
+            image_bgr = cv2.resize(image_bgr[:2*h, :2*w], (w, h), interpolation=cv2.INTER_AREA)
+            back = back @ [[2., 0, .5], [0, 2, .5], [0, 0, 1]]     # resize keeps the edges of pixels in place, not their middles
+            scale *= 2
+        matrix = matrix @ back
     return cv2.warpAffine(image_bgr, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border)
 
 def _part_in_window(image, matrix, size, margin=4):
@@ -156,12 +159,15 @@ def separate_legs(
     return np.concatenate([left, right]), np.concatenate([places[:, 0], places[:, 1]])
 
 # %% ../nbs/20_detect.ipynb #20-018
-@lru_cache(maxsize=8)
+_LEGS = {}   # by names: a skeleton's own hash reads its whole rest pose each time
+
 def _legs_of(skeleton):
     "Left and right leg points (P,), and which of them make a leg."
-    pairs = leg_pairs(skeleton)
-    ends = np.cumsum([0] + [len(l) for l, _ in pairs])
-    return np.concatenate([l for l, _ in pairs]), np.concatenate([r for _, r in pairs]), [np.arange(a, b) for a, b in zip(ends, ends[1:])]
+    if skeleton.names not in _LEGS:
+        pairs = leg_pairs(skeleton)
+        ends = np.cumsum([0] + [len(l) for l, _ in pairs])
+        _LEGS[skeleton.names] = np.concatenate([l for l, _ in pairs]), np.concatenate([r for _, r in pairs]), [np.arange(a, b) for a, b in zip(ends, ends[1:])]
+    return _LEGS[skeleton.names]
 
 def _middles(p, x, y):
     "(P, 2) centres of mass about a cell of each distribution."
@@ -203,7 +209,7 @@ def decode_pose(
     scores[legs] = np.clip(_mass_at(mass, prob.shape[2], legs, cells)/_FULL, 0, 1)
     return points, scores
 
-# %% ../nbs/20_detect.ipynb #20-023
+# %% ../nbs/20_detect.ipynb #20-022
 def fit_calibration(
     scores,       # (...) 0..1, the network's own
     errors,       # (...) distance to the truth in shares of the box's longer side; NaN = not labelled, left out
@@ -245,7 +251,7 @@ def check_calibration(table):
     if not good: raise InputError('Expected a calibration with rising scores and as many shares from 0 to 1 that do not fall, but the weights have another. Fit one with fit_calibration.')
     return table
 
-# %% ../nbs/20_detect.ipynb #20-026
+# %% ../nbs/20_detect.ipynb #20-025
 FOUND = .2   # weights that don't say otherwise: a horse is there if it is claimed above this
 
 class Detector:
@@ -286,7 +292,7 @@ class Detector:
         straight, mirrored = np.split(prob, 2)
         return (straight + mirrored[:, self.skeleton.flip_indices, :, ::-1])/2
 
-# %% ../nbs/20_detect.ipynb #20-027
+# %% ../nbs/20_detect.ipynb #20-026
 def _windows(self,
     image_bgr,     # (h, w, 3) uint8
     windows,       # [((x, y) middle, side)] px
@@ -304,7 +310,7 @@ def _windows(self,
 
 Detector.windows = _windows
 
-# %% ../nbs/20_detect.ipynb #20-032
+# %% ../nbs/20_detect.ipynb #20-031
 def presence(
     scores,    # (..., K) 0..1
 ) -> float:    # (...) 0..1
@@ -333,7 +339,7 @@ def box_iou(a, b) -> float:
     both = wh.prod()
     return both/max((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both, 1e-9)
 
-# %% ../nbs/20_detect.ipynb #20-035
+# %% ../nbs/20_detect.ipynb #20-034
 def frame_windows(
     width, height,  # px
     zoom=1.,        # 1 = the whole frame in one window; 2 = windows half as wide
@@ -347,7 +353,7 @@ def frame_windows(
         return np.linspace(side/2, length - side/2, n) if n > 1 else np.array([length/2])
     return [(np.array([x, y]), side) for y in centers(height) for x in centers(width)]
 
-# %% ../nbs/20_detect.ipynb #20-036
+# %% ../nbs/20_detect.ipynb #20-035
 CLOSER = .7       # how much surer a look must be that is closer by a factor e
 _ZOOMS = (1.6, 2.6)
 _FARTHEST = 2.6   # still closer looks need not be surer than this one
@@ -371,7 +377,7 @@ def _tiles(self, image_bgr, zoom):
 
 Detector._tiles = _tiles
 
-# %% ../nbs/20_detect.ipynb #20-037
+# %% ../nbs/20_detect.ipynb #20-036
 def _find(self,
     image_bgr,        # (h, w, 3) uint8
     thorough=True,    # also look closer where the whole frame doesn't convince
@@ -395,7 +401,7 @@ def _seek(self,
 Detector.find = _find
 Detector.seek = _seek
 
-# %% ../nbs/20_detect.ipynb #20-038
+# %% ../nbs/20_detect.ipynb #20-037
 _LESS = .25   # a closer look may be so much less sure than the one before
 _NEAR = .5    # a look from near by has to be surer by this than one at the whole frame, to say as much
 
@@ -430,7 +436,7 @@ def _predict(self,
 Detector.approach = _approach
 Detector.predict = _predict
 
-# %% ../nbs/20_detect.ipynb #20-039
+# %% ../nbs/20_detect.ipynb #20-038
 def _nothing(n): return np.full((n, 2), np.nan), np.zeros(n)
 
 def _check_image(image):
@@ -447,7 +453,7 @@ def _check_box(box):
         raise InputError(f'Expected a box x0 y0 x1 y1 in pixels with x0 < x1 and y0 < y1, but got {np.round(box, 1).tolist()}.')
     return box
 
-# %% ../nbs/20_detect.ipynb #20-044
+# %% ../nbs/20_detect.ipynb #20-043
 @dataclass(frozen=True)
 class Horse:
     "A horse in a picture."
@@ -476,7 +482,7 @@ def _find_all(self,
 Detector.find_all = _find_all
 Detector._horse = lambda self, image, points, scores: Horse(points, scores, _coat(image, points, self.skeleton))
 
-# %% ../nbs/20_detect.ipynb #20-045
+# %% ../nbs/20_detect.ipynb #20-044
 def _inside(a, b):
     "Which share of box a lies in box b."
     wh = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
@@ -492,16 +498,20 @@ def _distinct(horses, iou=.35, inside=.65):
         if not any(same(horse, k) for k in kept): kept.append(horse)
     return kept
 
+@lru_cache(maxsize=8)
+def _trunk_of(names):
+    "Where the back stands among some names, and where the tops of the legs."
+    return [names.index(n) for n in ('spine.002', 'spine.003', 'spine.004', 'spine.005')], [names.index(n) for n in ('thigh.L.001', 'thigh.R.001', 'upper_arm.L.001', 'upper_arm.R.001')]
+
 def _coat(image, points, skeleton):
     "The colour of the trunk: the median between the spine and the tops of the legs."
-    back = points[[skeleton.index(n) for n in ('spine.002', 'spine.003', 'spine.004', 'spine.005')]]
-    legs = points[[skeleton.index(n) for n in ('thigh.L.001', 'thigh.R.001', 'upper_arm.L.001', 'upper_arm.R.001')]]
+    back, legs = (points[at] for at in _trunk_of(skeleton.names))
     at = np.concatenate([.6*back.mean(0) + .4*legs, .5*back + .5*legs.mean(0)])
     h, w = image.shape[:2]
     x, y = np.clip(np.rint(at[:, 0]), 0, w - 1).astype(int), np.clip(np.rint(at[:, 1]), 0, h - 1).astype(int)
     return np.median(cv2.cvtColor(image[y, x][None], cv2.COLOR_BGR2LAB)[0].astype(float), axis=0)
 
-# %% ../nbs/20_detect.ipynb #20-049
+# %% ../nbs/20_detect.ipynb #20-048
 _STAY = .8         # a horse that is followed may be this much less sure than the threshold
 _STAY_SAME = .5    # and this much where its box overlaps by `_SAME` with the one that was foreseen
 _SAME = .65
@@ -547,7 +557,7 @@ class _Chooser:
         self.looked, self.others = self.n, [h for h in horses if box_iou(h.box, box) < .35 and _inside(h.box, box) < .65] or self.others
         if len(self.others) > len(self.met): self.met = [(self.n, h.box) for h in self.others]
 
-# %% ../nbs/20_detect.ipynb #20-051
+# %% ../nbs/20_detect.ipynb #20-050
 class Follower(_Chooser):
     "One horse through a film: give it the pictures in order."
     def __init__(self,
@@ -599,7 +609,7 @@ def _likeness(a, b, frames_apart):
     ratio = abs(np.log(np.ptp(a.box.reshape(2, 2), axis=0).max()/size))
     return 1.5*place + .5*np.exp(-2*ratio) + np.exp(-np.linalg.norm(a.coat - b.coat)/25)
 
-# %% ../nbs/20_detect.ipynb #20-053
+# %% ../nbs/20_detect.ipynb #20-052
 _BACK = 5   # frames without a horse that are kept, to go back to
 
 def _predict_video(self,
@@ -632,7 +642,7 @@ def _predict_video(self,
 
 Detector.predict_video = _predict_video
 
-# %% ../nbs/20_detect.ipynb #20-055
+# %% ../nbs/20_detect.ipynb #20-054
 def _follow_film(follower, film, found):
     "Appends the `Horse` of each picture, or None, to `found`; yields the pictures' numbers."
     waiting = deque(maxlen=_BACK)   # (place in found, picture) of the last ones without a horse
@@ -654,7 +664,7 @@ def _go_back(follower, horse, waiting, found):
         if earlier.presence < d.threshold or box_iou(earlier.box, horse.box) < .4: return
         found[k] = horse = earlier
 
-# %% ../nbs/20_detect.ipynb #20-056
+# %% ../nbs/20_detect.ipynb #20-055
 def spread(
     points,    # (n, K, 2)
     scores,    # (n, K)

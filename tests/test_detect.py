@@ -1,13 +1,14 @@
 "The detector as it ships: what it says about pictures with and without a horse, and about bad input."
 import json
 import threading
+from copy import copy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import FOUND, Detector, box_iou, calibrate, claim, crop, crop_matrix, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence
+from kinequimation.detect import FOUND, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
@@ -177,10 +178,10 @@ def test_shrinking_keeps_places():
     assert np.abs(middle - (M @ [600, 300, 1])).max() < .1
 
 
-def test_shrinking_by_a_whole_number_is_the_average_of_its_pixels():
-    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
-    window = crop(image, crop_matrix((151, 151), 300, 100), 100).astype(float)   # the middle of the first block, 1, becomes 0
-    blocks = image.reshape(100, 3, 100, 3, 3).mean((1, 3))
+def test_shrinking_to_a_quarter_is_the_average_of_sixteen_pixels():
+    image = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
+    window = crop(image, crop_matrix((201.5, 201.5), 400, 100), 100).astype(float)   # the middle of the first block, 1.5, becomes 0
+    blocks = image.reshape(100, 4, 100, 4, 3).mean((1, 3))
     assert np.abs(window - blocks)[1:-1, 1:-1].max() <= 1
 
 
@@ -279,6 +280,17 @@ def test_a_small_horse_in_a_large_film(detector, tmp_path):
     for big, f in zip(film, small): big[500:500 + f.shape[0], 900:900 + f.shape[1]] = f
     x = middles(detector.predict_video(write(tmp_path/'small.mp4', film)))
     assert ((x > 920) & (x < 1030)).all()
+
+
+def test_a_horse_that_stays_where_it_was_need_not_be_looked_for(detector):
+    "However unsure the network is of it: a search takes ten times as long as a look."
+    unsure = copy(detector)
+    unsure.threshold, pictures = 1.3, demo_frames(4)   # the demo's horse is below .8 of that, and above half of it
+    follower = Follower(unsure)
+    assert follower.step(pictures[0]) is not None
+    before = unsure.spent['windows']
+    assert all(follower.step(p) is not None for p in pictures[1:])
+    assert unsure.spent['windows'] - before == 2*3     # the window and its mirror image
 
 
 @pytest.mark.parametrize('size,n', [((271, 481), 2), ((433, 241), 2), ((480, 270), 1)])
