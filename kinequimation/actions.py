@@ -15,7 +15,7 @@ from scipy.ndimage import maximum_filter1d
 from .files import InputError
 from .gait import GAITS, Motion, kind
 from .gait import _BEND, _FOLD, _FORE, _LEAST, _NECK, _OPEN, _TAIL_DOWN, _TAIL_UP
-from .gait import _bump, _carry, _curves, _draw_stand, _ease, _euler, _fan, _fetlock, _mid, _neck_angles, _owners, _pull, _rest, _signal, _slow, _style, _tail_angles, _trunk_angles
+from .gait import _bump, _carry, _curves, _draw_stand, _ease, _euler, _fan, _fetlock, _neck_angles, _owners, _pull, _rest, _signal, _style, _tail_angles, _trunk_angles
 from .skeleton import HORSE_RIG, Skeleton
 
 # %% ../nbs/10b_actions.ipynb #10-009

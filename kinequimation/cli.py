@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .files import InputError, assets_dir
+from .files import InputError
 
 # %% auto #0
 __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'HELP', 'Video', 'Bbox', 'Fov', 'Withers',

@@ -15,11 +15,11 @@ from scipy.ndimage import gaussian_filter1d
 
 from .contacts import contact_probability, events, filled as _filled
 from .files import InputError
-from .gait import GAITS, LEGS, footfall, generate, kind
+from .gait import GAITS, LEGS, footfall, generate
 from .horses import draw_horse
 from .pose import PoseSequence
 from .real_horse import BODY, Markers, belt_speed
-from .skeleton import HORSE68, HORSE_RIG, matrix_to_quat, quat_to_matrix
+from .skeleton import HORSE68, matrix_to_quat, quat_to_matrix
 
 # %% ../nbs/42_gait_analysis.ipynb #42-008
 @dataclass(frozen=True, eq=False)

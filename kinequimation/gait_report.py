@@ -8,7 +8,6 @@ __all__ = ['footfall_diagram', 'angle_diagram', 'height_diagram', 'report_html',
 # %% ../nbs/62_gait_report.ipynb #62-002
 import csv
 import io
-import json
 from html import escape
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from .files import InputError, atomic_path, existing_file
 from .gait import LEGS
 from .gait_analysis import JOINTS, Analysis, analyse, symmetry_summary
 from .pose import PoseSequence
-from .real_horse import BODY, read_markers
+from .real_horse import read_markers
 
 # %% ../nbs/62_gait_report.ipynb #62-005
 _LIMB = dict(LH='left hind', LF='left fore', RH='right hind', RF='right fore')

@@ -18,7 +18,7 @@ from .blender import cache_dir, run_script
 from .files import InputError, assets_dir, atomic_path
 from .gait import GAITS
 from .horses import draw_horse, withers_m
-from .skeleton import HORSE68, landmark_sets, landmarks
+from .skeleton import HORSE68, landmarks
 
 # %% ../nbs/12a_landmark_maps.ipynb #12-007
 def skin_definitions() -> dict: # name: anatomy, inside (3,) m, towards [(3,)]

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from .blender import cache_dir, require_blender
-from .camera import Camera, look_at
+from .camera import look_at
 from .dataset import FRAMES_PER_CLIP, HELD_OUT_SEED, is_done, load_label, n_clips, planned, write_annotations
 from .files import InputError, assets_dir, atomic_path, blender_dir
 from .gait import generate

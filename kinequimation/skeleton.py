@@ -11,7 +11,7 @@ __all__ = ['HORSE_RIG', 'HORSE68', 'Skeleton', 'load_skeleton', 'skeleton_from_d
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
