@@ -15,6 +15,7 @@ from . import keys, proportions, reduction
 from .files import ClipError
 from .maths import continuous, inverse, matrix_to_quat, posed, pure_rotation, rigid, swing
 from .retarget import check_free, unit
+from .slices import drained
 
 SPINE = ["spine.001", "spine.002", "spine.003", "spine.004", "spine.005", "spine.006", "neck.001", "neck.002", "neck.003", "neck.004", "head"]
 TAIL = [f"tail.00{i}" for i in range(1, 6)]
@@ -232,10 +233,19 @@ def text(mapping):
 def read(path, armature, skeleton):
     """A mapping file, held against the armature and the horse; raises `ClipError` that names the bone."""
     try:
-        mapping = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = Path(path).read_text(encoding="utf-8")
+    except (ValueError, OSError) as error:
+        raise ClipError(f"Expected a mapping for any rig (JSON with forward and bones), but {path} is none: {error}. Let propose_mapping.py make one.") from None
+    return parse(content, path, armature, skeleton)
+
+
+def parse(content, path, armature, skeleton):
+    """A mapping as text, which came from `path`, held against the armature and the horse."""
+    try:
+        mapping = json.loads(content)
         rows, forward = mapping["bones"], np.array(mapping["forward"], float)
         rows[0]["bone"], rows[0]["from"]
-    except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ClipError(f"Expected a mapping for any rig (JSON with forward and bones), but {path} is none: {error}. Let propose_mapping.py make one.") from None
     for number, row in enumerate(rows):
         for key in ("bone", "from"):
@@ -259,14 +269,24 @@ def read(path, armature, skeleton):
 # Retargeting
 
 def retarget(armature, skeleton, clip, mapping, frames, action_name, in_place=False, reduce=None):
-    """Keys the armature's mapped bones so that it moves as the clip does; returns its bones as `own` dict, and where they should be (T,B,4,4), world."""
+    """`retargeting` at a stretch."""
+    return drained(retargeting(armature, skeleton, clip, mapping, frames, action_name, in_place, reduce))
+
+
+def retargeting(armature, skeleton, clip, mapping, frames, action_name, in_place=False, reduce=None):
+    """Keys the armature's mapped bones so that it moves as the clip does; returns its bones as `own` dict, and where they should be (T,B,4,4), world.
+
+    A generator, as `slices` has them.
+    """
     check_free(armature)
     own, legs = target_of(armature, mapping, skeleton)
     wanted, root = motion(own, legs, skeleton, clip, mapping)
+    yield 1, 3
     if in_place:
         wanted[..., :2, 3] -= (line_of(root)[:, None] - line_of(root)[:1, None])[..., :2]
-    write(armature, own, wanted, mapping, frames, action_name, reduce)
+    yield from writing(armature, own, wanted, mapping, frames, action_name, reduce)
     bpy.context.scene.frame_set(int(frames[0]))
+    yield 3, 3
     return own, wanted
 
 
@@ -369,7 +389,7 @@ def turns(own, skeleton, source, mapping, facing):
     return out
 
 
-def write(armature, own, wanted, mapping, frames, action_name, reduce):
+def writing(armature, own, wanted, mapping, frames, action_name, reduce):
     """Keys: how mapped bones are turned, and where those are that no mapped bone holds."""
     world = np.array(armature.matrix_world)
     turn, scale = pure_rotation(world[:3, :3]), float(np.cbrt(np.linalg.det(world[:3, :3])))
@@ -390,8 +410,9 @@ def write(armature, own, wanted, mapping, frames, action_name, reduce):
         curves.set(name, "rotation_quaternion", continuous(matrix_to_quat(basis[:, :3, :3])))
         if name in placed:
             curves.set(name, "location", basis[:, :3, 3])
+    yield 2, 3
     if reduce:
-        reduction.write(curves, bag, armature, (reduce[0] / scale, reduce[1]))
+        yield from reduction.writing(curves, bag, armature, (reduce[0] / scale, reduce[1]))
     else:
         curves.write(bag)
 

@@ -6,6 +6,7 @@ import numpy as np
 from . import keys, retarget
 from .files import ClipError
 from .mechanics import Mechanics
+from .slices import drained
 
 LEGS = ("LH", "LF", "RH", "RF")
 
@@ -47,8 +48,8 @@ def key_legs(rig, bag, own, source, everything, rows, frames):
     mechanics = Mechanics(rig, given, wanted, *({row["control"] for row in rows if k in row["channels"]} for k in ("rotation", "location")))
     later = retarget.key_rows(curves, rig, own, source, rows, wanted, mechanics)
     curves.write(bag)
-    retarget.key_later(curves, bag, rig, own, source, rows, later, wanted)
-    retarget.settle(curves, bag, rig, own, source, rows, wanted)
+    drained(retarget.key_later(curves, bag, rig, own, source, rows, later, wanted))
+    drained(retarget.settle(curves, bag, rig, own, source, rows, wanted))
     curves.write(bag)
 
 

@@ -14,15 +14,15 @@ ARM_M = 0.4            # what turns is held to the millimetres this far off; bey
 IK_ARM_M = 0.25        # the same for IK controls, which turn the end of a leg
 
 
-def write(curves, bag, rig, tolerance, contacts=None):
-    """All curves with as many keys as they need; returns how many there are, and how many there were."""
-    arms, count = reaches(rig), 0
+def writing(curves, bag, rig, tolerance, contacts=None):
+    """All curves with as many keys as they need, bone by bone: a generator, as `slices` has them."""
+    arms = reaches(rig)
     for bone in dict.fromkeys(curves.groups.values()):
         arm = min(arms.get(bone, 0.1), IK_ARM_M if "_ik." in bone else ARM_M)
         fitted = curves.fitted.get(bone) or fit_bone(curves, bone, *tolerance, arm, planted_frames(bone, contacts))
         for path, made in fitted.items():
-            count += keys.write_bezier(bag, path, curves.frames, made, bone)
-    return count, sum(v.size for v in curves.values.values())
+            keys.write_bezier(bag, path, curves.frames, made, bone)
+        yield
 
 
 def settle_root(curves, bone):

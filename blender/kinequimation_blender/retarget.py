@@ -18,6 +18,7 @@ from .files import ClipError
 from .maths import continuous, from_rotvec, inverse, matrix_to_quat, posed, pure_rotation, quat_to_matrix, rigid, rotvec, swing
 from .mechanics import Mechanics, Unknown
 from .rig import forbid_stretch, set_properties
+from .slices import drained
 
 MAPPINGS = Path(__file__).parent / "mappings"
 CHANNELS = {"location", "rotation", "twist", "plane"}
@@ -44,30 +45,36 @@ def read_mapping(path=MAPPINGS / "horse.json"):
 
 
 def retarget(rig, skeleton, clip, mapping, frames, action_name, progress=None, limbs="IK", in_place=False, reduce=None):
+    """`retargeting` at a stretch; `progress(done, total)` is called after each step."""
+    return drained(retargeting(rig, skeleton, clip, mapping, frames, action_name, limbs, in_place, reduce), progress)
+
+
+def retargeting(rig, skeleton, clip, mapping, frames, action_name, limbs="IK", in_place=False, reduce=None):
     """Keys the rig's controls so that its DEF bones follow the clip; returns the bones' wanted matrices (T,B,4,4) in the rig's space.
 
     `skeleton` is the horse that the clip is of; a rig of other proportions gets its motion scaled, and its hooves set down again.
     `limbs`: which controls the legs listen to; both are keyed. `in_place`: without the path on the ground. `reduce`: None, or how
     far the curves may stray (mm, degrees) to have fewer keys. Raises `ClipError` before anything is changed.
+
+    A generator, as `slices` has them: it may be interrupted wherever it yields.
     """
     check(rig, skeleton, mapping)
     if limbs not in LIMBS:
         raise ClipError(f"Expected the limbs to be one of {', '.join(LIMBS)}, but got {limbs}.")
-    tell = progress or (lambda done, total: None)
     own = rest_of(rig, skeleton)
     source = proportions.fit(skeleton, clip, own)
     path, heading = ground_path(own, source, mapping["root"], clip["meta"]["fps"])
     if in_place:
         source, path, heading = standing(source, path, heading)
+    yield 0, STEPS
     with quiet(rig):
-        curves = key_everything(rig, own, source, mapping, (path, heading), frames, tell, limbs, reduce, clip.get("contacts"), action_name)
+        yield from key_everything(rig, own, source, mapping, (path, heading), frames, limbs, reduce, clip.get("contacts"), action_name)
     bpy.context.scene.frame_set(int(frames[0]))
-    tell(STEPS, STEPS)
+    yield STEPS, STEPS
     return source
 
 
-def key_everything(rig, own, source, mapping, ground, frames, tell, limbs, reduce, contacts, action_name):
-    tell(0, STEPS)
+def key_everything(rig, own, source, mapping, ground, frames, limbs, reduce, contacts, action_name):
     forbid_stretch(rig)
     set_limbs(rig, mapping, "IK")
     bag, curves = keys.new_action(rig, action_name), keys.Curves(frames)
@@ -75,18 +82,17 @@ def key_everything(rig, own, source, mapping, ground, frames, tell, limbs, reduc
     rows = [row for row in mapping["controls"] if row.get("only", "IK") == "IK"]
     wanted, later = key_known(curves, rig, own, source, rows, root, mapping)
     curves.write(bag)
-    tell(1, STEPS)
-    key_later(curves, bag, rig, own, source, rows, later, wanted)
-    tell(2, STEPS)
-    settle(curves, bag, rig, own, source, rows, wanted)
-    tell(3, STEPS)
+    yield 1, STEPS
+    yield from key_later(curves, bag, rig, own, source, rows, later, wanted)
+    yield 2, STEPS
+    yield from settle(curves, bag, rig, own, source, rows, wanted)
+    yield 3, STEPS
     if limbs == "FK":
         set_limbs(rig, mapping, "FK")
         key_known(curves, rig, own, source, [row for row in mapping["controls"] if row.get("only") == "FK"], root, mapping)
         curves.write(bag)
     if reduce:
-        reduction.write(curves, bag, rig, reduce, contacts)
-    return curves
+        yield from reduction.writing(curves, bag, rig, reduce, contacts)
 
 
 def check(rig, skeleton, mapping):
@@ -154,6 +160,10 @@ def set_limbs(rig, mapping, limbs):
 
 def evaluate(rig, bones, frames, world=True):
     """Matrices (T,n,4,4) of the named pose bones as Blender evaluates them, frame by frame, in the world or in the rig's space."""
+    return drained(evaluating(rig, bones, frames, world))
+
+
+def evaluating(rig, bones, frames, world=True):
     pose, index = rig.pose.bones, [rig.pose.bones.find(b) for b in bones]
     buffer = np.empty(len(pose) * 16, np.float32)
     out = np.empty((len(frames), len(bones), 4, 4))
@@ -161,6 +171,7 @@ def evaluate(rig, bones, frames, world=True):
         bpy.context.scene.frame_set(int(frame))
         pose.foreach_get("matrix", buffer)  # column by column
         out[t] = buffer.reshape(-1, 4, 4)[index].swapaxes(-1, -2)
+        yield
     return np.array(rig.matrix_world) @ out if world else out
 
 
@@ -191,7 +202,7 @@ def key_rows(curves, rig, own, source, rows, wanted, mechanics):
 def key_later(curves, bag, rig, own, source, rows, later, wanted):
     """Keys the controls that hang on a solver: Blender says where they are without keys, storey by storey where they hang on each other."""
     for step in levels(rig, later):
-        unkeyed = evaluate(rig, [row["control"] for row in step], curves.frames, world=False)
+        unkeyed = yield from evaluating(rig, [row["control"] for row in step], curves.frames, world=False)
         for i, row in enumerate(step):
             key_control(curves, rig, own, source, row, unkeyed[:, i], wanted[row["control"]])
         curves.write(bag)
@@ -207,7 +218,7 @@ def settle(curves, bag, rig, own, source, rows, wanted, within_deg=0.15, within_
     joints, above, todo = ["DEF-" + n for row in limbs for n in row["plane"]], dependencies(rig), np.arange(len(curves.frames))
     names = [row["control"] for row in free]
     for n in range(rounds):
-        got = evaluate(rig, joints + names, curves.frames[todo], world=False)
+        got = yield from evaluating(rig, joints + names, curves.frames[todo], world=False)
         aim = np.stack([wanted[c][todo] for c in names], 1)
         degrees = angles(got[:, len(joints):], aim) * ["rotation" in row["channels"] for row in free]
         mm = 1000 * np.linalg.norm(got[:, len(joints):, :3, 3] - aim[..., :3, 3], axis=-1) * ["location" in row["channels"] for row in free]

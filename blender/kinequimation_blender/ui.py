@@ -38,6 +38,7 @@ class KINEQUIMATION_PT_retarget(Panel, bpy.types.Panel):
 
     def draw(self, context):
         layout, options = column(self.layout), context.scene.kinequimation
+        layout.enabled = operators.Free.poll(context)
         layout.prop(options, "rig")
         row = layout.row()
         row.enabled = skin.available()
@@ -47,7 +48,10 @@ class KINEQUIMATION_PT_retarget(Panel, bpy.types.Panel):
         layout.prop(options, "mapping")
         if options.mapping == "FILE":
             layout.prop(options, "mapping_file")
-        layout.row().prop(options, "limbs", expand=True)
+        layout.row().prop(options, "via", expand=True)
+        row = layout.row()
+        row.enabled = options.via == "OWN"
+        row.prop(options, "limbs", expand=True)
         layout.row().prop(options, "root_motion", expand=True)
         layout.prop(options, "reduce")
         if options.reduce:
@@ -63,6 +67,22 @@ class KINEQUIMATION_PT_retarget(Panel, bpy.types.Panel):
         row.enabled = options.rig is not None
         row.operator("kinequimation.switch_legs", text="Legs to IK").to = "IK"
         row.operator("kinequimation.switch_legs", text="Legs to FK").to = "FK"
+
+
+class KINEQUIMATION_PT_animal(Panel, bpy.types.Panel):
+    bl_label = "Another animal"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context):
+        layout, options = column(self.layout), context.scene.kinequimation
+        layout.enabled = operators.Free.poll(context)
+        layout.prop(options, "animal")
+        layout.prop(options, "animal_mapping")
+        row = layout.row(align=True)
+        row.operator("kinequimation.propose", text="Propose")
+        row.operator("kinequimation.load_mapping", text="Load...")
+        row.operator("kinequimation.save_mapping", text="Save...")
+        layout.operator("kinequimation.retarget_any", icon="ARMATURE_DATA")
 
 
 class KINEQUIMATION_PT_export(Panel, bpy.types.Panel):
@@ -95,7 +115,7 @@ def on_load(*_):
     operators.stop()
 
 
-CLASSES = (settings.Settings, settings.Preferences, *operators.CLASSES, KINEQUIMATION_PT_motion, KINEQUIMATION_PT_retarget, KINEQUIMATION_PT_export)
+CLASSES = (settings.Settings, settings.Preferences, *operators.CLASSES, KINEQUIMATION_PT_motion, KINEQUIMATION_PT_retarget, KINEQUIMATION_PT_animal, KINEQUIMATION_PT_export)
 
 
 def register():

@@ -44,6 +44,8 @@ def main():
     say("installed", enabled="bl_ext.user_default.kinequimation_blender" in bpy.context.preferences.addons)
     empty()
     animate(clip, Path(folder))
+    slice_by_slice(clip)
+    another_animal(Path(folder))
     refuse(Path(folder))
     if outside:
         in_the_background(*outside, Path(folder))
@@ -96,6 +98,78 @@ def curves():
         scene.frame_set(frame)
         places.append(rig.pose.bones["DEF-spine.003"].head.copy())
     return dict(gone_m=(places[1] - places[0]).length, ik_fk=[rig.pose.bones["thigh_parent." + side]["IK_FK"] for side in "LR"])
+
+
+def slice_by_slice(clip):
+    """Retargeting as the window's timer does it: once given up in the middle, once to the end; and on a horse that is not there yet."""
+    from bl_ext.user_default.kinequimation_blender import operators, slices
+
+    options, this = bpy.context.scene.kinequimation, bpy.context.scene
+    this.render.fps, options.limbs = 30, "FK"
+
+    class Operator(operators.Background):
+        said = ""
+
+        def report(self, kind, text):
+            self.said = text
+
+    def ticks(give_up_after):
+        operator, n, slowest, result = Operator(), 0, 0.0, {"PASS_THROUGH"}
+        skeleton, motion = operators.read_clip(clip)
+        operator.job = operators.RUNNING["job"] = slices.Work(operators.put_on(bpy.context, options, skeleton, motion, "sliced"), "Retargeting")
+        operator.timer = bpy.context.window_manager.event_timer_add(0.05, window=bpy.context.window)
+        busy = not bpy.ops.kinequimation.build.poll()
+        while result == {"PASS_THROUGH"}:
+            key = "ESC" if n == give_up_after else "TIMER"
+            start = time.process_time()
+            result = operator.modal(bpy.context, SimpleNamespace(type=key))
+            n, slowest = n + 1, max(slowest, time.process_time() - start)
+        return dict(ticks=n, slowest=slowest, result=sorted(result), said=operator.said, busy=busy, free=bpy.ops.kinequimation.build.poll())
+
+    for name, rig in (("on the rig", options.rig), ("without a rig", None)):
+        options.rig, before = rig, fingerprint(rig)
+        say("given up " + name, **ticks(4), same=fingerprint(rig) == before, rig_kept=options.rig == rig)
+        say("sliced " + name, **ticks(-1), **state())
+        again = ticks(2)
+        say("given up again " + name, **again, **state())
+    bpy.data.objects.remove(options.rig)
+    options.rig, options.limbs = bpy.data.objects["rig"], "IK"
+    options.via = "ROKOKO"
+    before = fingerprint(options.rig)
+    press("rokoko", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    options.via = "OWN"
+    say("rokoko left", same=fingerprint(options.rig) == before)
+
+
+def fingerprint(rig):
+    """What a retargeting changes, to be compared."""
+    this = bpy.context.scene
+    bones = [(b.rotation_mode, *b.lock_rotation, b.ik_stretch, *(round(x, 5) for row in b.matrix_basis for x in row), *(c.mute for c in b.constraints), b.get("IK_FK"), b.get("IK_Stretch"))
+             for b in rig.pose.bones] if rig else []
+    action = rig and rig.animation_data and rig.animation_data.action
+    return (sorted(o.name for o in bpy.data.objects), sorted(a.name for a in bpy.data.actions), len(bpy.data.meshes), len(bpy.data.armatures), len(bpy.data.collections), action and action.name,
+            this.render.fps, this.frame_start, this.frame_end, this.frame_current, [(m.name, m.frame) for m in this.timeline_markers], bones)
+
+
+def another_animal(folder):
+    """A mapping is proposed, saved, loaded, spoiled; and the clip goes onto a four-legged armature that Rigify did not make."""
+    options = bpy.context.scene.kinequimation
+    press("no animal", bpy.ops.kinequimation.propose, "EXEC_DEFAULT")
+    bpy.ops.preferences.addon_enable(module="rigify")
+    bpy.ops.object.armature_horse_metarig_add()  # unlike what Rigify makes of it, bones without controls
+    options.animal = animal = bpy.context.object
+    press("no mapping", bpy.ops.kinequimation.retarget_any, "EXEC_DEFAULT")
+    press("propose", bpy.ops.kinequimation.propose, "EXEC_DEFAULT")
+    press("save", bpy.ops.kinequimation.save_mapping, "EXEC_DEFAULT", filepath=str(folder / "animal.json"))
+    options.animal_mapping = None
+    press("load", bpy.ops.kinequimation.load_mapping, "EXEC_DEFAULT", filepath=str(folder / "animal.json"))
+    press("load nonsense", bpy.ops.kinequimation.load_mapping, "EXEC_DEFAULT", filepath=str(folder / "text.nc"))
+    press("animal", bpy.ops.kinequimation.retarget_any, "EXEC_DEFAULT")
+    action = animal.animation_data.action
+    say("animal moves", action=action.name, range=list(action.frame_range))
+    options.animal_mapping.from_string(options.animal_mapping.as_string().replace('"from": "head"', '"from": "horn"'))
+    press("animal spoiled", bpy.ops.kinequimation.retarget_any, "EXEC_DEFAULT")
+    bpy.data.objects.remove(animal)
 
 
 def refuse(folder):
