@@ -30,7 +30,6 @@ from .weights import open_weights
 
 # %% ../nbs/20_detect.ipynb #20-008
 PADDING = 1.25  # the window is the box's longer side times this
-_SHRINKS = .6   # below that, pixels between the samples would be lost
 
 def crop_window(
     bbox_xyxy,        # (4,) px
@@ -54,6 +53,8 @@ def crop_matrix(
     if flip: linear = linear @ np.diag([-1., 1.])
     return np.concatenate([linear, (size/2 - linear @ np.asarray(center, float))[:, None]], 1)
 
+# %% ../nbs/20_detect.ipynb #20-011
+_SHRINKS = .6   # below that, pixels between the samples would be lost
 
 def crop(
     image_bgr,    # (h, w, 3) uint8
@@ -83,7 +84,7 @@ def _part_in_window(image, matrix, size, margin=4):
     x1, y1 = np.clip(np.ceil(corners.max(0)) + margin, [x0 + 1, y0 + 1], [w, h]).astype(int)
     return x0, y0, image[y0:y1, x0:x1]
 
-# %% ../nbs/20_detect.ipynb #20-013
+# %% ../nbs/20_detect.ipynb #20-014
 _WINDOW = 5        # cells, odd
 _FULL = .94        # mass that a perfect answer has in the window, since training smears the truth a little
 
@@ -120,7 +121,7 @@ def _masses(prob):
     grid = np.ascontiguousarray(np.moveaxis(prob, 0, 2))
     return cv2.boxFilter(grid, -1, (_WINDOW, _WINDOW), normalize=False, borderType=cv2.BORDER_CONSTANT).reshape(-1, len(prob))
 
-# %% ../nbs/20_detect.ipynb #20-017
+# %% ../nbs/20_detect.ipynb #20-018
 _SECOND = .3   # a second bump counts as a leg if it has this share of the first
 _ALONG = .3    # what a cell of distance between neighbours on a leg costs, against log-probabilities
 
@@ -158,7 +159,7 @@ def separate_legs(
         places[swap] = places[swap][:, ::-1]
     return np.concatenate([left, right]), np.concatenate([places[:, 0], places[:, 1]])
 
-# %% ../nbs/20_detect.ipynb #20-018
+# %% ../nbs/20_detect.ipynb #20-019
 _LEGS = {}   # by names: a skeleton's own hash reads its whole rest pose each time
 
 def _legs_of(skeleton):
@@ -195,7 +196,7 @@ def _smoothest(places, costs):
     for b in reversed(back): path.append(int(b[path[-1]]))
     return np.flatnonzero(path[::-1])
 
-# %% ../nbs/20_detect.ipynb #20-019
+# %% ../nbs/20_detect.ipynb #20-020
 def decode_pose(
     prob,      # (K, h, w) probabilities of the cells
     stride,    # px of the window per cell
@@ -209,7 +210,7 @@ def decode_pose(
     scores[legs] = np.clip(_mass_at(mass, prob.shape[2], legs, cells)/_FULL, 0, 1)
     return points, scores
 
-# %% ../nbs/20_detect.ipynb #20-022
+# %% ../nbs/20_detect.ipynb #20-023
 def fit_calibration(
     scores,       # (...) 0..1, the network's own
     errors,       # (...) distance to the truth in shares of the box's longer side; NaN = not labelled, left out
@@ -251,7 +252,7 @@ def check_calibration(table):
     if not good: raise InputError('Expected a calibration with rising scores and as many shares from 0 to 1 that do not fall, but the weights have another. Fit one with fit_calibration.')
     return table
 
-# %% ../nbs/20_detect.ipynb #20-025
+# %% ../nbs/20_detect.ipynb #20-026
 FOUND = .2   # weights that don't say otherwise: a horse is there if it is claimed above this
 
 class Detector:
@@ -292,7 +293,7 @@ class Detector:
         straight, mirrored = np.split(prob, 2)
         return (straight + mirrored[:, self.skeleton.flip_indices, :, ::-1])/2
 
-# %% ../nbs/20_detect.ipynb #20-026
+# %% ../nbs/20_detect.ipynb #20-027
 def _windows(self,
     image_bgr,     # (h, w, 3) uint8
     windows,       # [((x, y) middle, side)] px
@@ -310,7 +311,7 @@ def _windows(self,
 
 Detector.windows = _windows
 
-# %% ../nbs/20_detect.ipynb #20-031
+# %% ../nbs/20_detect.ipynb #20-032
 def presence(
     scores,    # (..., K) 0..1
 ) -> float:    # (...) 0..1
@@ -339,7 +340,7 @@ def box_iou(a, b) -> float:
     both = wh.prod()
     return both/max((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both, 1e-9)
 
-# %% ../nbs/20_detect.ipynb #20-034
+# %% ../nbs/20_detect.ipynb #20-035
 def frame_windows(
     width, height,  # px
     zoom=1.,        # 1 = the whole frame in one window; 2 = windows half as wide
@@ -353,7 +354,7 @@ def frame_windows(
         return np.linspace(side/2, length - side/2, n) if n > 1 else np.array([length/2])
     return [(np.array([x, y]), side) for y in centers(height) for x in centers(width)]
 
-# %% ../nbs/20_detect.ipynb #20-035
+# %% ../nbs/20_detect.ipynb #20-036
 CLOSER = .7       # how much surer a look must be that is closer by a factor e
 _ZOOMS = (1.6, 2.6)
 _FARTHEST = 2.6   # still closer looks need not be surer than this one
@@ -377,7 +378,7 @@ def _tiles(self, image_bgr, zoom):
 
 Detector._tiles = _tiles
 
-# %% ../nbs/20_detect.ipynb #20-036
+# %% ../nbs/20_detect.ipynb #20-037
 def _find(self,
     image_bgr,        # (h, w, 3) uint8
     thorough=True,    # also look closer where the whole frame doesn't convince
@@ -401,7 +402,7 @@ def _seek(self,
 Detector.find = _find
 Detector.seek = _seek
 
-# %% ../nbs/20_detect.ipynb #20-037
+# %% ../nbs/20_detect.ipynb #20-038
 _LESS = .25   # a closer look may be so much less sure than the one before
 _NEAR = .5    # a look from near by has to be surer by this than one at the whole frame, to say as much
 
@@ -436,7 +437,7 @@ def _predict(self,
 Detector.approach = _approach
 Detector.predict = _predict
 
-# %% ../nbs/20_detect.ipynb #20-038
+# %% ../nbs/20_detect.ipynb #20-039
 def _nothing(n): return np.full((n, 2), np.nan), np.zeros(n)
 
 def _check_image(image):
@@ -453,7 +454,7 @@ def _check_box(box):
         raise InputError(f'Expected a box x0 y0 x1 y1 in pixels with x0 < x1 and y0 < y1, but got {np.round(box, 1).tolist()}.')
     return box
 
-# %% ../nbs/20_detect.ipynb #20-043
+# %% ../nbs/20_detect.ipynb #20-044
 @dataclass(frozen=True)
 class Horse:
     "A horse in a picture."
@@ -482,7 +483,7 @@ def _find_all(self,
 Detector.find_all = _find_all
 Detector._horse = lambda self, image, points, scores: Horse(points, scores, _coat(image, points, self.skeleton))
 
-# %% ../nbs/20_detect.ipynb #20-044
+# %% ../nbs/20_detect.ipynb #20-045
 def _inside(a, b):
     "Which share of box a lies in box b."
     wh = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
@@ -511,7 +512,7 @@ def _coat(image, points, skeleton):
     x, y = np.clip(np.rint(at[:, 0]), 0, w - 1).astype(int), np.clip(np.rint(at[:, 1]), 0, h - 1).astype(int)
     return np.median(cv2.cvtColor(image[y, x][None], cv2.COLOR_BGR2LAB)[0].astype(float), axis=0)
 
-# %% ../nbs/20_detect.ipynb #20-048
+# %% ../nbs/20_detect.ipynb #20-049
 _STAY = .8         # a horse that is followed may be this much less sure than the threshold
 _STAY_SAME = .5    # and this much where its box overlaps by `_SAME` with the one that was foreseen
 _SAME = .65
@@ -557,7 +558,7 @@ class _Chooser:
         self.looked, self.others = self.n, [h for h in horses if box_iou(h.box, box) < .35 and _inside(h.box, box) < .65] or self.others
         if len(self.others) > len(self.met): self.met = [(self.n, h.box) for h in self.others]
 
-# %% ../nbs/20_detect.ipynb #20-050
+# %% ../nbs/20_detect.ipynb #20-051
 class Follower(_Chooser):
     "One horse through a film: give it the pictures in order."
     def __init__(self,
@@ -609,7 +610,7 @@ def _likeness(a, b, frames_apart):
     ratio = abs(np.log(np.ptp(a.box.reshape(2, 2), axis=0).max()/size))
     return 1.5*place + .5*np.exp(-2*ratio) + np.exp(-np.linalg.norm(a.coat - b.coat)/25)
 
-# %% ../nbs/20_detect.ipynb #20-052
+# %% ../nbs/20_detect.ipynb #20-053
 _BACK = 5   # frames without a horse that are kept, to go back to
 
 def _predict_video(self,
@@ -642,7 +643,7 @@ def _predict_video(self,
 
 Detector.predict_video = _predict_video
 
-# %% ../nbs/20_detect.ipynb #20-054
+# %% ../nbs/20_detect.ipynb #20-055
 def _follow_film(follower, film, found):
     "Appends the `Horse` of each picture, or None, to `found`; yields the pictures' numbers."
     waiting = deque(maxlen=_BACK)   # (place in found, picture) of the last ones without a horse
@@ -664,7 +665,7 @@ def _go_back(follower, horse, waiting, found):
         if earlier.presence < d.threshold or box_iou(earlier.box, horse.box) < .4: return
         found[k] = horse = earlier
 
-# %% ../nbs/20_detect.ipynb #20-055
+# %% ../nbs/20_detect.ipynb #20-056
 def spread(
     points,    # (n, K, 2)
     scores,    # (n, K)
