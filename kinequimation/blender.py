@@ -123,6 +123,7 @@ def apply_clip(
     in_place=False,   # True: without the way that the horse covers
     reduce=None,      # (mm, degrees) that curves may stray, to have fewer keys; (3, 1) is a good start
     loop=False,       # True: the cleanest stride alone, repeating itself
+    frames=None,      # (first, last) of the clip, counted from 1, both included; a clip of more than 10,000 frames needs it
 ) -> dict:            # file name -> path
     "Writes `OUTPUTS`, all or none; raises `InputError` or `BlenderError` in one line."
     MotionClip.load(clip_path).require(HORSE_RIG)
@@ -132,15 +133,15 @@ def apply_clip(
         args = [Path(clip_path).resolve(), '--skeleton', assets_dir()/'skeletons'/'horse.json', '-o', work, '--final-dir', Path(final_dir or out).resolve(), '--cache', cache_dir()]
         if video is not None: args += ['--video', Path(video).resolve()]
         if not mesh: args += ['--no-mesh']
-        args += _choices(limbs, in_place, reduce, loop)
+        args += _choices(limbs, in_place, reduce, loop, frames)
         try: run_script('apply_clip', *args, progress=progress)
         except BlenderError as error: raise _disk_full(out) or error
         for name in OUTPUTS: os.replace(Path(work)/name, out/name)
     return {name: out/name for name in OUTPUTS}
 
-def _choices(limbs, in_place, reduce, loop):
+def _choices(limbs, in_place, reduce, loop, frames):
     "How to retarget, as the script's options."
-    return ['--limbs', limbs] + ['--in-place']*bool(in_place) + (['--reduce', *reduce] if reduce else []) + ['--loop']*bool(loop)
+    return ['--limbs', limbs] + ['--in-place']*bool(in_place) + (['--reduce', *reduce] if reduce else []) + ['--loop']*bool(loop) + (['--frames', *frames] if frames else [])
 
 def _folder(path):
     path = Path(path)

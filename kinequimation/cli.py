@@ -305,10 +305,11 @@ def apply_command(clip: Annotated[Path, typer.Argument(metavar='CLIP.npz', help=
         fk: Annotated[bool, typer.Option('--fk', metavar=' ', help='Legs that listen to their FK controls; IK if left out. Both are keyed.')] = False,
         in_place: Annotated[bool, typer.Option('--in-place', metavar=' ', help='Without the way that the horse covers.')] = False,
         loop: Annotated[bool, typer.Option('--loop', metavar=' ', help='The cleanest stride alone, repeating itself.')] = False,
+        frames: Annotated[Optional[tuple[int, int]], typer.Option(metavar='FIRST LAST', help='A part of the clip, counted from 1; at most 10,000 frames at a time.', show_default=False)] = None,
         reduce: Annotated[Optional[tuple[float, float]], typer.Option(metavar='MM DEGREES', help='Fewer keys: how far curves may stray; 3 1 is a good start.', show_default=False)] = None, quiet: Quiet = False):
     "Onto the Rigify horse in Blender: clip.npz -> scene.blend, motion.bvh, .fbx, .glb."
     from kinequimation.pipeline import apply
-    with Bars(quiet) as bars: paths = apply(clip, out, video, bars, limbs='FK' if fk else 'IK', in_place=in_place, loop=loop, reduce=reduce)
+    with Bars(quiet) as bars: paths = apply(clip, out, video, bars, limbs='FK' if fk else 'IK', in_place=in_place, loop=loop, reduce=reduce, frames=frames)
     _report(paths.values())
 
 # %% ../nbs/81_cli.ipynb #81-032

@@ -235,7 +235,7 @@ def apply(
     out_dir,        # where scene.blend, motion.bvh, motion.fbx and motion.glb go
     video=None,     # the video for the scene's background
     progress=None,
-    **how,          # limbs, in_place, reduce, loop: see `blender.apply_clip`
+    **how,          # limbs, in_place, reduce, loop, frames: see `blender.apply_clip`
 ) -> dict:          # name -> path
     "Build the scene in Blender (a child process) and export the motion: all four files or none."
     with staged_dir(out_dir) as work: names = _apply(clip, work, out_dir, video, progress, **how)

@@ -64,6 +64,17 @@ def cut(clip, first, last, path="it"):
     return {key: value[first - 1:last] if np.ndim(value) and len(value) == n else value for key, value in clip.items()}
 
 
+LONGEST = 10_000
+
+
+def part(clip, frames, path):
+    """The frames (first, last) of a clip, or all for None, if they are no more than a rig can be keyed and exported with; raises `ClipError`."""
+    clip = cut(clip, *frames, path) if frames else clip
+    if len(clip["rotation"]) > LONGEST:
+        raise ClipError(f"Expected a clip of at most {LONGEST} frames, but {path} has {len(clip['rotation'])}. Take a part of it: --frames 1 {LONGEST}, and then the next.")
+    return clip
+
+
 @contextlib.contextmanager
 def atomic_path(path):
     """A temporary path with the same suffix in the same folder; renamed to `path` on success, deleted on any failure."""

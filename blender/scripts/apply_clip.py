@@ -23,7 +23,7 @@ FILES = ("scene.blend", "motion.bvh", "motion.fbx", "motion.glb")
 def main():
     args = arguments()
     skeleton, mapping = files.read_skeleton(args.skeleton), retarget.read_mapping(args.mapping)
-    clip = files.read_clip(args.clip, skeleton)
+    clip = files.part(files.read_clip(args.clip, skeleton), args.frames, args.clip)
     if args.via == "rokoko":
         rokoko.require()
     if args.loop:
@@ -64,6 +64,7 @@ def arguments():
     parser.add_argument("--mapping", type=Path, default=retarget.MAPPINGS / "horse.json")
     parser.add_argument("--limbs", choices=retarget.LIMBS, default="IK", help="which controls the legs listen to; both are keyed")
     parser.add_argument("--in-place", action="store_true", help="without the way that the horse covers")
+    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="a part of the clip, counted from 1, both included; 0 as LAST is its end")
     parser.add_argument("--reduce", type=float, nargs=2, metavar=("MM", "DEGREES"), help="fewer keys, so that curves can be edited: how far they may stray; 3 1 is a good start")
     parser.add_argument("--loop", action="store_true", help="the cleanest stride alone, repeating itself")
     parser.add_argument("--via", choices=("own", "rokoko"), default="own", help="retarget by the Rokoko add-on, where it is installed")

@@ -44,12 +44,25 @@ def test_bad_clips_are_refused_in_one_line(child, skeleton, tmp_path):
     nan = dict(good, rotation=good["rotation"] * np.nan)
     other = dict(good, meta=dict(good["meta"], bones=good["meta"]["bones"][:-1]))
     empty = dict(good, rotation=good["rotation"][:0], root_location=good["root_location"][:0])
+    hashed = dict(good, meta=dict(good["meta"], rest_hash="0123456789abcdef"))
+    long = dict(good, rotation=np.tile(good["rotation"], (10000, 1, 1)).astype(np.float32), root_location=np.tile(good["root_location"], (10000, 1)))
     (tmp_path / "text.npz").write_text("hello")
-    for path, what in [(write(tmp_path / "nan.npz", nan), "NaN"), (write(tmp_path / "other.npz", other), "mane_top"), (write(tmp_path / "empty.npz", empty), "none"), (tmp_path / "text.npz", "motion clip")]:
+    for path, what in [(write(tmp_path / "nan.npz", nan), "NaN"), (write(tmp_path / "other.npz", other), "mane_top"), (write(tmp_path / "empty.npz", empty), "none"), (tmp_path / "text.npz", "motion clip"),
+                       (write(tmp_path / "hashed.npz", hashed), "0123456789abcdef"), (write(tmp_path / "long.npz", long), "long.npz has 20000. Take a part of it: --frames 1 10000")]:
         done = child(BLENDER / "scripts/apply_clip.py", path, "--skeleton", SKELETON, "-o", tmp_path / "out")
         assert done.returncode == 2, done.stderr
         assert what in json.loads(done.stdout.splitlines()[-1])["error"]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_part_of_a_clip(child, read_back, skeleton, tmp_path):
+    path = write(tmp_path / "c.npz", wiggle(skeleton, n_frames=9))
+    go = lambda *frames: child(BLENDER / "scripts/apply_clip.py", path, "--skeleton", SKELETON, "-o", tmp_path / "out", "--no-mesh", "--frames", *frames)
+    done = go(3, 5)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(read_back(tmp_path / "out/scene.blend", "rig")["heads"]) == 3
+    done = go(3, 12)
+    assert done.returncode == 2 and "between 1 and 9" in done.stdout
 
 
 def test_camera_moves_with_the_clip(child, read_back, skeleton, tmp_path):
