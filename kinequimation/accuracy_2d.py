@@ -266,14 +266,14 @@ def gap(said, off, within=.05, bins=10) -> float:
 def fit_found(
     horses,   # (n,) claims of pictures with a horse
     empty,    # (m,) and of pictures without
+    silent=.98,   # the share of them that should be said to have none
 ) -> tuple:   # the line, for the weights' metadata, key `found`; rows: what other lines would do
     "From which claim on a horse is there. Raises `InputError` for too few pictures."
     horses, empty = np.asarray(horses, float), np.asarray(empty, float)
     if min(len(horses), len(empty)) < 20: raise InputError(f'Expected at least 20 pictures with a horse and 20 without, but got {len(horses)} and {len(empty)}.')
     values = np.unique(np.r_[horses, empty, 0., 1.])
     lines = (values[1:] + values[:-1])/2
-    right = np.array([(horses >= line).mean() + (empty < line).mean() for line in lines])
-    found = round(float(lines[right >= right.max() - 1e-9].mean()), 3)
+    found = round(float(lines[np.argmax([(empty < line).mean() >= silent for line in lines])]), 3)
     row = lambda line: dict(line=round(float(line), 3), horses_found=round(float((horses >= line).mean()), 3), empty_silent=round(float((empty < line).mean()), 3))
     return found, [row(line) for line in sorted({.05, .1, .2, .3, .4, .5, found})]
 
