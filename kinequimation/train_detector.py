@@ -945,6 +945,7 @@ def choose_threshold(
     horses, empty = (np.array([r[what] for r in rows if r['horse'] == h]) for h in (True, False))
     if len(empty) < 5: return float(np.clip(np.quantile(horses, .02)*.7, .05, .5))
     low, high = np.quantile(empty, .98), np.quantile(horses, .01)
+    if what == 'claim': return float(max(low, .1))   # horses in photographs are claimed less than those of the renderer
     return float(max(low, .05) if high <= low else max((low*high)**.5, .05))
 
 # %% ../nbs/21_train_detector.ipynb #21-058
