@@ -16,10 +16,11 @@ import numpy as np
 from .files import InputError, atomic_path, existing_file
 from .gait import LEGS
 from .gait_analysis import JOINTS, Analysis, analyse, symmetry_summary
+from .player import COLOURS, PosePlayer
 from .pose import PoseSequence
 from .real_horse import read_markers
 
-# %% ../nbs/62_gait_report.ipynb #62-005
+# %% ../nbs/62_gait_report.ipynb #62-006
 _LIMB = dict(LH='left hind', LF='left fore', RH='right hind', RF='right fore')
 _WORDS = dict(stand='Stand', walk='Walk', trot='Trot', canter_left='Canter, left lead', canter_right='Canter, right lead',
               gallop_left='Gallop, left lead', gallop_right='Gallop, right lead', other='Another gait')
@@ -39,7 +40,7 @@ def _ticks(low, high, n=5):
     step = min((m*10**np.floor(np.log10(step)) for m in (1, 2, 5, 10)), key=lambda s: abs(s - step))
     return np.arange(np.ceil(low/step - 1e-9), np.floor(high/step + 1e-9) + 1)*step + 0.  # no minus before 0
 
-# %% ../nbs/62_gait_report.ipynb #62-006
+# %% ../nbs/62_gait_report.ipynb #62-007
 def footfall_diagram(
     a: Analysis,
     width=None,  # px; None: at least a page, at most 110 px a second
@@ -79,7 +80,7 @@ def _spells(a):
         else: out.append((s['start_s'], s['end_s'], s['gait']))
     return out
 
-# %% ../nbs/62_gait_report.ipynb #62-009
+# %% ../nbs/62_gait_report.ipynb #62-010
 def _panel(title, x, y, w, h, low, high, unit, inner, at_ticks=None):
     "The frame of a small diagram over 0..100 % of the stride; `inner(X, Y)` draws into it."
     X, Y = (lambda u: x + 38 + (w - 60)*np.asarray(u)), (lambda v: y + 22 + (h - 44)*(high - np.asarray(v))/max(high - low, 1e-9))
@@ -118,10 +119,12 @@ def height_diagram(
         out += _panel(of.capitalize(), n*w, 0, w, h, -most, most, 'cm', inner)
     return _svg(3*w, h, out, 'Heights of head, withers and sacrum over the stride')
 
-# %% ../nbs/62_gait_report.ipynb #62-012
+# %% ../nbs/62_gait_report.ipynb #62-013
 _CSS = '''
-:root{--paper:#fcfcfa;--ink:#1c2024;--soft:#667079;--rule:#dfe3e6;--card:#f2f4f4;--left:#0072b2;--right:#c4520a;--left2:#56b4e9;--right2:#e69f00}
-@media(prefers-color-scheme:dark){:root{--paper:#15181b;--ink:#e8eaec;--soft:#98a2ab;--rule:#30363c;--card:#1e2327;--left:#4da3e0;--right:#f0803c;--left2:#8fd0f5;--right2:#f5bf4f}}
+:root{--left:rgb(%s);--right:rgb(%s);--left2:color-mix(in srgb,var(--left) 62%%,var(--paper));--right2:color-mix(in srgb,var(--right) 62%%,var(--paper))}
+''' % tuple(','.join(map(str, COLOURS[side])) for side in ('left', 'right')) + '''
+:root{--paper:#fcfcfa;--ink:#1c2024;--soft:#667079;--rule:#dfe3e6;--card:#f2f4f4}
+@media screen and (prefers-color-scheme:dark){:root{--paper:#15181b;--ink:#e8eaec;--soft:#98a2ab;--rule:#30363c;--card:#1e2327}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:980px;margin:0 auto;padding:28px 20px 48px}h1{font-size:30px;margin:0 0 2px;letter-spacing:-.01em}h2{font-size:18px;margin:34px 0 4px}p{margin:4px 0 10px;max-width:74ch}.soft,figcaption{color:var(--soft)}
 .cards{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0 8px}.cards div{background:var(--card);border-radius:8px;padding:9px 12px;flex:1 1 104px}.cards b{display:block;font-size:20px;font-weight:600;font-variant-numeric:tabular-nums}.cards span{color:var(--soft);font-size:12.5px}
@@ -131,7 +134,9 @@ svg text{fill:var(--ink);font:12.5px system-ui,-apple-system,"Segoe UI",Roboto,s
 path{fill:none;stroke-width:2;stroke-linejoin:round}path.left{stroke:var(--left)}path.right{stroke:var(--right)}path.band{stroke:none}.band.left{fill:var(--left);opacity:.17}.band.right{fill:var(--right);opacity:.17}
 .one{stroke:var(--soft);stroke-width:1;opacity:.35}.mean{stroke:var(--ink)}.off{stroke-width:2.5}.off.left{stroke:var(--left)}.off.right{stroke:var(--right)}
 .box{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;white-space:nowrap}th,td{padding:3px 8px 3px 0;text-align:right;border-bottom:1px solid var(--rule)}th{font-weight:600;color:var(--soft);text-align:right}th:first-child,td:first-child,td.word,th.word{text-align:left}tr.mean td{font-weight:600}
-.key i{display:inline-block;width:12px;height:12px;border-radius:3px;margin:0 5px 0 12px;vertical-align:-1px}li{margin:3px 0;max-width:80ch}@media print{body{background:#fff}main{max-width:none}}
+.key i{display:inline-block;width:12px;height:12px;border-radius:3px;margin:0 5px 0 12px;vertical-align:-1px}li{margin:3px 0;max-width:80ch}.key i:first-child{margin-left:0}.kinequimation-player{margin:16px 0 4px;max-width:none!important}
+@media print{:root{--paper:#fff}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}main{max-width:none;padding:0}figure,.box{overflow:visible}figure svg{width:100%;height:auto;min-width:0!important}
+h2{break-after:avoid}figure,tr,.cards,.kinequimation-player{break-inside:avoid}table{font-size:10px;white-space:normal}th,td{padding-right:5px}}
 '''
 
 def _table(head, rows, words=(), last=None):
@@ -140,7 +145,7 @@ def _table(head, rows, words=(), last=None):
     line = lambda tag, row, kind='': f'<tr{kind}>' + ''.join(cell(tag, i, v) for i, v in enumerate(row)) + '</tr>'
     return '<div class="box"><table>' + line('th', head) + ''.join(line('td', r) for r in rows) + (line('td', last, ' class="mean"') if last else '') + '</table></div>'
 
-# %% ../nbs/62_gait_report.ipynb #62-013
+# %% ../nbs/62_gait_report.ipynb #62-015
 _MOST = 200  # rows of the stride table on the page; the CSV has all
 
 def _stride_table(a):
@@ -162,7 +167,7 @@ def _symmetry_part(a):
                    [(dict(head='Head (poll)', sacrum='Pelvis (sacrum)')[r['of']], r['strides'], pm(r['min_diff_mm'], r['min_sd_mm']), pm(r['max_diff_mm'], r['max_sd_mm']), _n(r['range_mm'], 0, ' mm')) for r in rows])
     return table + '<p class="soft">MinDiff and MaxDiff: the turning points in and after the stance of the left limb (fore for the head, hind for the pelvis) less those of the right; mean and standard deviation over the strides. Positive: higher on the left. Where the deviation is as large as the mean, nothing was found.</p>'
 
-# %% ../nbs/62_gait_report.ipynb #62-014
+# %% ../nbs/62_gait_report.ipynb #62-016
 def _cards(a):
     "The few numbers that matter."
     s = a.summary
@@ -189,20 +194,32 @@ def _trust(a, markers):
         words.append(f'{len(a.strides)} stride{"s are" if len(a.strides) > 1 else " is"} few: the bands will change with more of them.')
     return '<ul>' + ''.join(f'<li>{escape(w)}</li>' for w in [*words, *(n[:1].upper() + n[1:] + '.' for n in a.track.notes)]) + '</ul>'
 
-# %% ../nbs/62_gait_report.ipynb #62-015
+# %% ../nbs/62_gait_report.ipynb #62-017
+_PLAYED = 1200  # frames in the player at most: 40 seconds at 30 a second, two thirds of a megabyte
+
+def _player(a, pose):
+    "The horse itself, to play and to turn around, the page's own stances under its timeline; '' where there is no pose."
+    if pose is None: return ''
+    n = min(len(a.track), _PLAYED)
+    shown = pose.clip(0, n).replace(contact=a.probability[:n] > .5)
+    more = f'<p class="soft">The first {n/pose.fps:.0f} of {len(pose)/pose.fps:.0f} seconds.</p>' if n < len(pose) else ''
+    return PosePlayer(shown).html(_WORDS[a.gait]) + more
+
+# %% ../nbs/62_gait_report.ipynb #62-018
 def report_html(
     a: Analysis,
     title='',     # None or '': the name of what was analysed
     log=(),       # steps that made the data, as in `PoseSequence.log`
+    pose=None,    # `PoseSequence`, frame `world`, to be played at the top
 ) -> str:
-    "The page: one file, no script, nothing loaded from anywhere."
+    "The page: one file, nothing loaded from anywhere, and no script but the player's."
     from kinequimation import __version__
     name, markers, s = title or Path(a.track.name).name, a.track.joints is None, a.summary
     also = [g for g in dict.fromkeys(r['gait'] for r in a.strides) if g != a.gait]
     key = '<p class="key soft">' + ''.join(f'<i style="background:var(--{c})"></i>{w}' for c, w in (('left', 'left'), ('right', 'right'))) + '</p>'
     angles, heights = angle_diagram(a), height_diagram(a)
-    parts = [f'<h1>{_WORDS[a.gait]}</h1><p class="soft">{escape(name)} · {len(a.track)/a.track.fps:.1f} s at {a.track.fps:g} frames a second · {len(a.strides)} whole stride{"s"*(len(a.strides) != 1)}' + (' · also: ' + ', '.join(_WORDS[g].lower() for g in also) if also else '') + '</p>', _cards(a),
-             f'<h2>Footfalls</h2><figure>{footfall_diagram(a)}<figcaption>A bar: the hoof stands. Grey behind it: how probable that is.</figcaption></figure>']
+    parts = [f'<h1>{_WORDS[a.gait]}</h1><p class="soft">{escape(name)} · {len(a.track)/a.track.fps:.1f} s at {a.track.fps:g} frames a second · {len(a.strides)} whole stride{"s"*(len(a.strides) != 1)}' + (' · also: ' + ', '.join(_WORDS[g].lower() for g in also) if also else '') + '</p>', _player(a, pose), _cards(a),
+             f'<h2>Footfalls</h2>{key}<figure>{footfall_diagram(a)}<figcaption>A bar: the hoof stands; full colour: hind, faint: fore. Grey behind it: how probable that is.</figcaption></figure>']
     if heights:
         parts.append(f'<h2>Heights over the stride</h2><figure class="fit">{heights}<figcaption>From one touch-down of the left hind to its next, less the mean. Thin: each stride.</figcaption></figure>')
     if angles:
@@ -215,7 +232,7 @@ def report_html(
                  + (f' Made by: {steps}.' if steps else '') + f' KinEquiMation {__version__}.</p>')
     return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark"><title>{escape(name)}: {_WORDS[a.gait].lower()}</title><style>{_CSS}</style></head><body><main>{"".join(parts)}</main></body></html>\n'
 
-# %% ../nbs/62_gait_report.ipynb #62-018
+# %% ../nbs/62_gait_report.ipynb #62-021
 def csv_tables(
     a: Analysis,
 ) -> dict:  # name: list of rows (dicts)
@@ -250,7 +267,7 @@ def write_report(
     name = Path(source).name if isinstance(source, (str, Path)) else ''
     if name: source = read_source(source)
     a = source if isinstance(source, Analysis) else analyse(source)
-    page = report_html(a, title or name, getattr(source, 'log', ()))
+    page = report_html(a, title or name, getattr(source, 'log', ()), source if isinstance(source, PoseSequence) else None)
     files = {out: page} | {out.with_name(f'{out.stem}_{k}.csv'): _csv(rows) for k, rows in csv_tables(a).items() if rows}
     out.parent.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():

@@ -52,7 +52,7 @@ class OverlayPlayer(Player):
         width=480,           # px, of the pictures to show
         trail=0,             # so many frames of the hooves' past
         title='',            # what stands in its corner beside others
-        sigma=None,          # (T, K) or (T, K, 2) px standard deviations, drawn as halos; the pose's own `sigma` if it has one
+        sigma=None,          # (T, K) or (T, K, 2) px standard deviations, drawn as halos; the pose's own `position_std` if it has one
     ):
         self.size = probe(video).size if video else _own_size(pose2d)
         check_same_video(pose2d, self.size)
@@ -83,9 +83,7 @@ def _own_size(pose2d):
 
 def _sigma(pose, sigma):
     "(T, K, 1 or D) standard deviations, given or the pose's own; None where nobody knows them."
-    if sigma is None and 'sigma' in pose.ds:
-        ds = pose.ds.sigma.isel(individual=0) if 'individual' in pose.ds.sigma.dims else pose.ds.sigma
-        sigma = ds.transpose('time', 'keypoint', ...).values
+    if sigma is None: sigma = pose.position_std()
     if sigma is None: return None
     sigma, wanted = np.asarray(sigma, float), pose.xyz().shape
     if sigma.shape not in (wanted, wanted[:2]): raise InputError(f'Expected a sigma of shape {wanted[:2]} or {wanted}, but got {sigma.shape}.')
@@ -147,7 +145,7 @@ class PosePlayer(Player):
         follow=True,           # keep the horse in the middle
         trail=0,               # so many frames of the hooves' past
         title='',              # what stands in its corner beside others
-        sigma=None,            # (T, K) or (T, K, 3) m standard deviations, drawn as ellipsoids; the pose's own `sigma` if it has one
+        sigma=None,            # (T, K) or (T, K, 3) m standard deviations, drawn as ellipsoids; the pose's own `position_std` if it has one
     ):
         pose3d.require(n_dims=3)
         self.pose, self.follow, self.trail, self.title, self.players = pose3d, follow, int(trail), title, (self,)

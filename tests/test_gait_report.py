@@ -65,3 +65,25 @@ def test_browser_shows_it(pose, tmp_path):
         page.call('Emulation.setEmulatedMedia', features=[dict(name='prefers-color-scheme', value='dark')])
         assert page.run('getComputedStyle(document.body).backgroundColor') != light
         assert page.run("document.querySelectorAll('svg').length") == 3
+
+
+PLAYER = 'document.querySelector(".kinequimation-player")'
+
+@pytest.mark.skipif(not chromium(), reason='SKIPPED: no Chromium at hand')
+def test_the_horse_plays_above_with_the_footfalls_of_the_page(pose, tmp_path):
+    "The strip under the timeline is that of the diagrams, in the same two colours; on paper all is white."
+    page_file = write_report(pose, tmp_path/'r.html')[0]
+    assert page_file.stat().st_size < 6e5
+    strip = re.search(r'"contacts":\["([01]+)","([01]+)","([01]+)","([01]+)"\]', page_file.read_text()).groups()
+    assert list(strip) == [''.join('01'[v] for v in foot) for foot in (analyse(pose).probability > .5).T.astype(int)]
+    with browser() as page:
+        page.offline(); page.scheme('dark')
+        page.open(page_file.as_uri()); page.wait(f'{PLAYER}.dataset.frame === "0"', timeout=60)
+        page.run(f'{PLAYER}.player.seek(40)'); page.wait(f'{PLAYER}.dataset.frame === "40"', timeout=60)
+        for side in ('left', 'right'):
+            colours = page.run(f"""['path.{side}:not(.band)', '.key'].map((s, i) => i ? getComputedStyle({PLAYER}.shadowRoot.querySelectorAll('.key i')[{int(side == 'right')}]).backgroundColor : getComputedStyle(document.querySelector(s)).stroke)""")
+            assert len(set(c.replace('rgba', 'rgb').replace(', 1)', ')') for c in colours)) == 1, colours
+        printed = page.run(f"""(() => {{ const f = {PLAYER}.shadowRoot.querySelector('figure'), paper = () => getComputedStyle(f).backgroundColor, drawn = () => f.firstChild.toDataURL(), was = [paper(), drawn()];
+            dispatchEvent(new Event('beforeprint')); return [was[0], paper(), was[1] !== drawn()] }})()""")
+        assert printed == ['rgb(20, 23, 26)', 'rgb(255, 255, 255)', True]
+        assert not page.errors and not page.failed

@@ -30,6 +30,7 @@ button[aria-pressed=true] { border-color: var(--accent); color: var(--accent); }
 .at { font-variant-numeric: tabular-nums; min-width: 9.5em; padding-left: 4px; white-space: nowrap; } .at small { color: var(--soft); font-size: 12.5px; }
 .more { display: flex; flex-wrap: wrap; gap: 6px; margin-left: auto; } .hint { padding: 0 14px 9px; color: var(--soft); font-size: 12px; }
 @media (hover: none) { .hint { display: none; } }
+@media print { .bar, .hint, .presets { display: none; } .frame { break-inside: avoid; } figure canvas { height: auto !important; } .strip { padding-bottom: 8px; } }
 @media (max-width: 520px) { .head, .bar { padding-inline: 10px; } .strip { padding-inline: 10px; } .more { margin-left: 0; } }
 `;
 
@@ -284,9 +285,9 @@ function mount(host, text, options = {}) {
   const films = views.map(v => v.film).filter(f => f);
 
   // --- drawing
-  let theme, pending = 0, wide = 0;
+  let theme, pending = 0, wide = 0, printing = false;
   function retheme() {
-    const dark = behindIsDark(host.parentElement); host.classList.toggle("dark", dark);
+    const dark = !printing && behindIsDark(host.parentElement); host.classList.toggle("dark", dark);
     theme = dark ? { dark, paper: [20, 23, 26], middle: [214, 219, 223], grid: [74, 84, 93], ink: [232, 235, 237], soft: [152, 163, 172], rule: [51, 58, 64], shadow: [0, 0, 0] }
       : { dark, paper: [255, 255, 255], middle: [92, 98, 104], grid: [203, 210, 216], ink: [34, 38, 42], soft: [105, 114, 123], rule: [217, 222, 226], shadow: [30, 25, 20] };
     redraw();
@@ -408,6 +409,8 @@ function mount(host, text, options = {}) {
   const watch = new ResizeObserver(() => { if (host.clientWidth !== wide) layout(); }); watch.observe(host);
   const look = new MutationObserver(retheme); for (const e of [document.documentElement, document.body]) look.observe(e, { attributes: true, attributeFilter: ["class", "style", "data-bs-theme", "data-jp-theme-light", "data-theme"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", retheme, listen);
+  for (const [when, yes] of [["beforeprint", true], ["afterprint", false]])   // paper is white, and no frame is drawn between this call and the printing
+    addEventListener(when, () => { printing = yes; retheme(); if (state.frame >= 0 && wide) paint(state.frame); }, listen);
   retheme(); layout(); button(); seek(data.start || 0);
   host.player = { state, eyes, play, pause, seek, speed, n, fps: data.fps };
   return () => { state.playing = false; abort.abort(); watch.disconnect(); look.disconnect(); };
