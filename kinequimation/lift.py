@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['N_EXTRA', 'N_WORLD', 'turn_to', 'place', 'levelled', 'network_input', 'matrix_from_6d', 'mirror_input', 'n_answer',
-           'split_answer', 'mirror_answer', 'deal', 'insert_between', 'root_in_camera', 'tremble_m', 'follow_picture',
-           'Lifter', 'LiveLifter']
+           'split_answer', 'mirror_answer', 'deal', 'insert_between', 'root_in_camera', 'tremble_m', 'tremble_lately',
+           'follow_picture', 'scarcity', 'Lifter', 'LiveLifter']
 
 # %% ../nbs/30_lift.ipynb #30-002
 import numpy as np
@@ -32,21 +32,27 @@ def turn_to(
 def _smoother(sigma_frames, causal):
     "Smoothing over the last axis: smooth(a, times sigma, truncate)."
     if not causal: return lambda a, k, truncate: gaussian_filter1d(a, k*sigma_frames, axis=-1, mode='nearest', truncate=truncate)
-    return lambda a, k, truncate: lfilter([1.], [1., -k*sigma_frames/(1 + k*sigma_frames)], a, axis=-1)
+    return lambda a, k, truncate: lfilter([1.], [1., -_decay(k*sigma_frames)], a, axis=-1)
+
+def _decay(frames): "What is left of a frame one frame later."; return frames/(1 + frames)
+
+def _extent(tangent, weight):
+    "Centre (..., 2) and size (...) of what each frame shows, and how much that says of the whole horse: with few keypoints little."
+    w, total = weight[..., None], weight.sum(-1)
+    n = np.maximum(total, 1e-6)[..., None]
+    centre = (w*tangent).sum(-2)/n
+    return centre, np.sqrt((w*(tangent - centre[..., None, :])**2).sum((-1, -2))/n[..., 0]), np.minimum(total, 8.)**2
+
+_SMOOTH = 2.  # frames
 
 def place(
     tangent: np.ndarray,  # (..., T, K, 2) x/z, y/z; anything where weight is 0
     weight: np.ndarray,   # (..., T, K) 0..1
-    smooth_frames=2.,     # sigma
+    smooth_frames=_SMOOTH,# sigma
     causal=False,         # from the past alone
 ) -> tuple:               # centre (..., T, 2), size (..., T): tangents
     "Centre and size of the horse in each frame; frames in which nothing was seen are bridged."
-    w = weight[..., None]
-    total = weight.sum(-1)
-    n = np.maximum(total, 1e-6)[..., None]
-    centre = (w*tangent).sum(-2)/n
-    size = np.sqrt((w*(tangent - centre[..., None, :])**2).sum((-1, -2))/n[..., 0])
-    seen = np.minimum(total, 8.)**2   # a frame with few keypoints says little about the whole horse
+    centre, size, seen = _extent(tangent, weight)
     blur = _smoother(smooth_frames, causal)
     share = lambda a: (blur(a*seen, 1, 3) + 1e-4*blur(a*seen, 8, 4))/np.maximum(blur(seen, 1, 3) + 1e-4*blur(seen, 8, 4), 1e-12)
     return np.stack([share(centre[..., 0]), share(centre[..., 1])], -1), np.maximum(share(size), 1e-4)
@@ -74,11 +80,15 @@ def network_input(
     weight = np.where(np.isfinite(tangent).all(-1), weight, 0).astype(np.float32)
     tangent = np.where(weight[..., None] > 0, tangent, 0).astype(np.float32)
     centre, size = place(tangent, weight, causal=causal)
+    return _features(tangent, weight, centre, size, _change(centre, size, causal))
+
+def _features(tangent, weight, centre, size, change):
+    "The features and the virtual cameras, of frames whose place is known."
     R = turn_to(centre)
     rays = np.concatenate([tangent, np.ones_like(tangent[..., :1])], -1) @ np.swapaxes(R, -1, -2).astype(np.float32)
     xy = rays[..., :2]/np.maximum(rays[..., 2:], .2)/size[..., None, None]*.7
     xy = np.clip(np.where(weight[..., None] > 0, xy, 0), -4, 4)
-    extra = np.concatenate([.5*(np.log(size)[..., None] + 2), np.clip(_change(centre, size, causal), -2, 2)], -1)
+    extra = np.concatenate([.5*(np.log(size)[..., None] + 2), np.clip(change, -2, 2)], -1)
     return np.concatenate([xy.reshape(xy.shape[:-2] + (-1,)), weight, extra], -1).astype(np.float32), R
 
 def _change(centre, size, causal):
@@ -172,13 +182,17 @@ def root_in_camera(
         miss = np.linalg.norm(np.einsum('tkij,tj->tki', A, t) - b, axis=-1)   # m, across the ray
         robust = w/(1 + (miss/np.maximum(2*_median(miss, w), .03)[:, None])**2)
         AtA = np.einsum('tk,tkij,tkil->tjl', robust, A, A) + 1e-9*np.eye(3)
-        t = np.linalg.solve(AtA, np.einsum('tk,tkij,tki->tj', robust, A, b)[..., None])[..., 0]
+        before, t = t, np.linalg.solve(AtA, np.einsum('tk,tkij,tki->tj', robust, A, b)[..., None])[..., 0]
+        if (np.abs(t - before) < 1e-4).all(): break
     t[few] = np.nan
     return t
 
 def _median(a, w):
     "(T,) medians over the keypoints with a weight; 0 where there are none."
-    return np.nan_to_num(np.nanmedian(np.where((w > 0) | (w.max(1, keepdims=True) <= 0), a, np.nan), axis=1))
+    n = (w > 0).sum(1)
+    a = np.sort(np.where(w > 0, a, np.inf), axis=1)
+    row = np.arange(len(a))
+    return np.where(n > 0, (a[row, np.maximum(n - 1, 0)//2] + a[row, np.minimum(n//2, a.shape[1] - 1)])/2, 0)
 
 def _weak_perspective(P, u, w):
     "(T, 3): depth from the ratio of median spreads, place from medians; a start that outliers don't move."
@@ -198,20 +212,40 @@ def tremble_m(
     root: np.ndarray,     # (T, 3) m, in the camera
 ):                        # m, or None for less than three frames
     "How much the keypoints tremble about the answer, from second differences over time."
-    w = np.where(np.isfinite(tangent).all(-1), weight, 0.)
-    both = (w[2:] > 0) & (w[1:-1] > 0) & (w[:-2] > 0)
-    if not both.any(): return None
-    away = np.where(w[..., None] > 0, tangent, 0.)*(shape + root[:, None])[..., 2:] - (shape + root[:, None])[..., :2]
-    return float(1.48*np.median(np.abs(np.diff(away, n=2, axis=0))[both])/6**.5)
+    off = _away(shape, tangent, weight, root)
+    bend = np.abs(off[2:] - 2*off[1:-1] + off[:-2])
+    return float(_OF_BEND*np.nanmedian(bend)) if np.isfinite(bend).any() else None
 
-def _doubt(tremble): return .4 if tremble is None else .03 + (tremble/_QUIET_M)**2
+_OF_BEND = 1.48/6**.5  # what a median second difference says of the standard deviation
 
+def _away(shape, tangent, weight, root):
+    "(T, K, 2) m: how far the answer is beside what was seen; NaN where nothing was."
+    here = shape + root[:, None]
+    return np.where((np.isfinite(tangent).all(-1) & (weight > 0))[..., None], tangent*here[..., 2:] - here[..., :2], np.nan)
+
+# %% ../nbs/30_lift.ipynb #30-030
+_LATELY = 25  # frames
+
+def tremble_lately(
+    off: np.ndarray,  # (T, K, 2) m: how far the answer is beside what was seen; NaN where nothing was
+) -> np.ndarray:      # (T,) m; NaN where nothing is known yet
+    "The same from the past alone: each frame's median, and of these the median over the last frames."
+    bend = np.abs(off[2:] - 2*off[1:-1] + off[:-2]).reshape(max(len(off) - 2, 0), -1)
+    some, each = np.isfinite(bend), np.full(len(off), np.nan)
+    each[2:] = np.where(some.any(1), _OF_BEND*_median(bend, some), np.nan)
+    return np.array([_lately(each[max(0, t + 1 - _LATELY):t + 1]) for t in range(len(off))])
+
+def _lately(each): each = each[np.isfinite(each)]; return np.median(each) if len(each) else np.nan
+
+def _doubt(tremble): return np.where(np.isfinite(tremble), .03 + (np.nan_to_num(tremble)/_QUIET_M)**2, .4)[..., None, None]
+
+# %% ../nbs/30_lift.ipynb #30-031
 def follow_picture(
     shape: np.ndarray,    # (T, K, 3) m, root-relative
     tangent: np.ndarray,  # (T, K, 2)
     weight: np.ndarray,   # (T, K) 0..1
     root: np.ndarray,     # (T, 3) m, in the camera
-    doubt=.4,             # weight of the network's own answer
+    doubt=.4,             # weight of the network's own answer: a number, or (T, 1, 1)
     far_m=.3,             # where half of the trust in a keypoint is gone
     smooth_frames=1.,     # sigma: noise is quicker than what the network misses
 ) -> np.ndarray:          # (T, K, 3) m
@@ -225,8 +259,17 @@ def follow_picture(
     pull = blur(away*trust)/np.maximum(blur(trust) + doubt, 1e-9)
     return np.concatenate([shape[..., :2] + pull, shape[..., 2:]], -1)
 
-# %% ../nbs/30_lift.ipynb #30-031
+# %% ../nbs/30_lift.ipynb #30-034
 _PIECE = 2000  # frames that go through the network at once
+_ENOUGH, _FEW = .6, .3  # shares of the keypoints
+
+def scarcity(
+    weight: np.ndarray,  # (..., K); 0 = not seen
+    n_landmarks=None,    # of another set, from which the keypoints were made
+) -> np.ndarray:         # (...) 0 where enough is seen, 1 where little is
+    "How much of the horse the network has to guess."
+    share = np.minimum((weight > 0).mean(-1), (n_landmarks or np.inf)/weight.shape[-1])
+    return np.clip((_ENOUGH - share)/(_ENOUGH - _FEW), 0, 1)
 
 class Lifter:
     "2D poses to 3D. Loads the weights once."
@@ -246,6 +289,7 @@ class Lifter:
         self.receptive_field, self.fps = int(self.meta['receptive_field']), float(self.meta['fps'])
         self.calibration = np.array(self.meta.get('calibration', 1.))  # (K, 3): spread to standard deviation
         self.unrest = np.array(self.meta.get('unrest', 0.))            # (K, 3): what trembling keypoints add to it
+        self.scarce = float(self.meta.get('scarce', 1.))               # by what it grows where few keypoints are seen
         self.input = self.session.get_inputs()[0].name
 
     @property
@@ -254,7 +298,7 @@ class Lifter:
         return self.receptive_field - 1 if self.causal else self.receptive_field//2
     def __repr__(self): return f'Lifter({self.skeleton.name}, {self.receptive_field} frames at {self.fps:g} fps{", causal" if self.causal else ""})'
 
-# %% ../nbs/30_lift.ipynb #30-032
+# %% ../nbs/30_lift.ipynb #30-035
 def _answer(self,
     features,      # (T, 3K + N_EXTRA) at the network's rate
 ) -> np.ndarray:   # (T, 13K + N_WORLD)
@@ -278,7 +322,7 @@ def _answer_last(self,
 
 Lifter.answer, Lifter.answer_last = _answer, _answer_last
 
-# %% ../nbs/30_lift.ipynb #30-033
+# %% ../nbs/30_lift.ipynb #30-036
 def _shape(self,
     tangent,  # (T, K, 2)
     weight,   # (T, K)
@@ -306,15 +350,19 @@ def _turned_back(self, a, turn, net_fps):
                 up=back(a['up'])/np.maximum(np.linalg.norm(a['up'], axis=-1, keepdims=True), 1e-9),
                 contact=1/(1 + np.exp(-np.clip(a['contact'], -30, 30))), length=np.exp(np.median(np.clip(a['log_length'], -2, 2), 0)))
 
-Lifter.shape = _shape
+def _honest(self, std, tremble, weight, n_landmarks=None):
+    "Standard deviations (T, K, 3) m with what the network can't know: that the keypoints tremble (T,), and that they are few."
+    return np.sqrt(std**2 + (self.unrest*np.nan_to_num(tremble)[:, None, None])**2)*self.scarce**scarcity(weight, n_landmarks)[:, None, None]
 
-# %% ../nbs/30_lift.ipynb #30-034
+Lifter.shape, Lifter.honest = _shape, _honest
+
+# %% ../nbs/30_lift.ipynb #30-037
 def _lift(self,
     pose2d: PoseSequence,  # frame 'image'
     focal_px=None,         # px; None: what `pose2d` knows, or a field of view of `DEFAULT_FOV_DEG`
 ) -> PoseSequence:         # frame 'root': metres for a horse of 1.60 m, camera axes; with root_location, rotation, position_std and focal_px
     """All keypoints of every frame. A frame without keypoints is answered from its neighbours as far as the network sees; beyond that it is NaN.
-    The data set also has `velocity` (m/s), `up` (a unit vector), `contact_probability` (LH, LF, RH, RF) and `bone_length` (m, one a keypoint and clip: from its parent).
+    The data set also has `tremble` (m: of the keypoints about the answer), `velocity` (m/s), `up` (a unit vector), `contact_probability` (LH, LF, RH, RF) and `bone_length` (m, one a keypoint and clip: from its parent).
     Confidence is the keypoint's own where it was seen, half of the frame's mean where the network had to guess it. Raises `InputError`."""
     pose2d = pose2d.require(frame='image', n_dims=2, skeleton=self.skeleton)
     xy, weight = pose2d.xyz().astype(float), pose2d.scores().astype(float)
@@ -325,19 +373,22 @@ def _lift(self,
     tangent, level = np.clip((xy - K[:2, 2])/K[0, 0], -_WIDEST, _WIDEST), levelled(weight, self.causal)
     got = self.shape(tangent, level, pose2d.fps)
     root = _bridge(root_in_camera(got['position'], tangent, level**2))
-    tremble = None if self.causal else tremble_m(got['position'], tangent, level, root)
+    about = got['position'], tangent, level, root
+    tremble = tremble_lately(_away(*about)) if self.causal else np.full(len(xy), tremble_m(*about), float)
     if self.follow:
         shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble), smooth_frames=0. if self.causal else pose2d.fps/25)
         got['position'], root = shape - shape[:, :1], root + shape[:, 0]
-    got['std'], got['tremble'] = np.hypot(got['std'], self.unrest*(tremble or 0.)), tremble
+    got['std'], got['tremble'] = self.honest(got['std'], tremble, weight, _n_landmarks(pose2d)), tremble
     got['confidence'] = np.where(weight > 0, weight, .5*weight.mean(1, keepdims=True))*got['seen'][:, None]
     return _told(self, pose2d, got, root, image_size, float(K[0, 0]))
 
 _WIDEST = 20.  # no lens sees farther aside (x/z)
 
+def _n_landmarks(pose): "How many points another tool saw, or None."; return next((e['n_landmarks'] for e in pose.log if 'n_landmarks' in e), None)
+
 Lifter.__call__ = _lift
 
-# %% ../nbs/30_lift.ipynb #30-035
+# %% ../nbs/30_lift.ipynb #30-038
 def _told(self, pose2d, got, root, image_size, focal_px):
     "The answer as a sequence; NaN where nothing was seen."
     quat = make_continuous(matrix_to_quat(got['rotation']))
@@ -347,10 +398,9 @@ def _told(self, pose2d, got, root, image_size, focal_px):
                                     contact=got['contact'] > .5, focal_px=focal_px, position_std=got['std'],
                                     log=pose2d.log + [dict(step='lift', model=self.meta.get('name', 'lifter'), focal_px=round(focal_px, 2),
                                                            flip_test=self.flip_test)])
-    if got.get('tremble') is not None: pose.ds.attrs['tremble_m'] = got['tremble']
     return _with_world(pose, got)
 
-# %% ../nbs/30_lift.ipynb #30-036
+# %% ../nbs/30_lift.ipynb #30-039
 def _focal(focal_px, pose2d):
     "px, or None; raises `InputError`."
     focal = pose2d.focal_px if focal_px is None else focal_px
@@ -362,7 +412,7 @@ def _with_world(pose, got):
     per_axis = lambda a: (('time', 'space', 'individual'), a[..., None].astype(np.float32))
     s = pose.skeleton
     rest = np.linalg.norm(s.head - s.head[np.maximum(s.parents, 0)], axis=1)
-    return PoseSequence(pose.ds.assign(velocity=per_axis(got['velocity']), up=per_axis(got['up']),
+    return PoseSequence(pose.ds.assign(tremble=(('time', 'individual'), got['tremble'][:, None].astype(np.float32)), velocity=per_axis(got['velocity']), up=per_axis(got['up']),
                                        contact_probability=(('time', 'foot', 'individual'), got['contact'][..., None].astype(np.float32)),
                                        bone_length=(('keypoint', 'individual'), (rest*got['length'])[:, None].astype(np.float32))))
 
@@ -372,43 +422,70 @@ def _bridge(values):
     if not good.any(): return np.tile([0., 0, 10], (len(values), 1))
     return np.stack([np.interp(time, time[good], values[good, i]) for i in range(3)], -1)
 
-# %% ../nbs/30_lift.ipynb #30-038
+# %% ../nbs/30_lift.ipynb #30-041
+class _Past:
+    "What the frames so far leave behind for the next one."
+    def __init__(self, receptive_field):
+        self.n, self.sums, self.features, self.before = receptive_field, np.zeros((2, 4)), None, None
+        self.decay = np.array([[_decay(_SMOOTH)], [_decay(8*_SMOOTH)]])
+
+    def push(self, tangent, weight):
+        "The features (receptive_field, 3K + N_EXTRA) up to this frame (K, 2), (K,), and its virtual camera: as `network_input` has them for a whole clip."
+        tangent = np.where(weight[:, None] > 0, tangent, 0).astype(np.float32)
+        centre, size, seen = _extent(tangent, weight)
+        self.sums = self.decay*self.sums + seen*np.array([*centre, size, 1.])
+        *centre, size, seen = self.sums[0] + 1e-4*self.sums[1]
+        now = np.array([0., *centre])/max(seen, 1e-12); size = max(size/max(seen, 1e-12), 1e-4); now[0] = np.log(size)
+        change = np.zeros(3) if self.before is None else (now - self.before)/[1., size, size]
+        x, R = _features(tangent, weight, now[1:], np.array(size), change)
+        self.features, self.before = np.tile(x, (self.n, 1)) if self.before is None else np.concatenate([self.features[1:], x[None]]), now
+        return self.features, R
+
+# %% ../nbs/30_lift.ipynb #30-042
 class LiveLifter:
     "One frame of 2D in, one of 3D out."
     def __init__(self,
         fps,              # of what comes
         image_size,       # (width, height) px
         focal_px=None,    # px; None: a field of view of `DEFAULT_FOV_DEG`
-        lifter=None,      # a causal `Lifter`; the shipped one, without flip test, if None
+        lifter=None,      # a causal `Lifter`; the shipped one, without flip test and on one thread, if None
     ):
-        self.lifter = Lifter(causal=True, flip_test=False) if lifter is None else lifter
+        self.lifter = Lifter(causal=True, flip_test=False, threads=1) if lifter is None else lifter
         if not self.lifter.causal: raise InputError('Expected a causal lifter, but got one that looks into the future. Make it with Lifter(causal=True).')
         self.K, self.fps, self.step = intrinsics(image_size, focal_px=focal_px), float(fps), deal(fps, self.lifter.fps)[0]
-        self.keep = self.step*(self.lifter.receptive_field + _REMEMBERED) + 1
-        self.tangent, self.weight = [], []
+        self.pasts, self.count = [_Past(self.lifter.receptive_field) for _ in range(self.step)], 0
+        self.sum, self.seen, self.off, self.trembles = 0., 0, [], []
 
     def push(self,
         xy,       # (K, 2) px; NaN = not seen
         scores,   # (K,) 0..1
-    ) -> dict:    # position (K, 3) m, root-relative, root (3,) m, rotation (K, 3, 3), std (K, 3) m, velocity, up, contact (4,); None where nothing was seen yet
+    ) -> dict:    # position (K, 3) m, root-relative, root (3,) m, rotation (K, 3, 3), std (K, 3) m, velocity, up, contact (4,); None while no frame that the network sees shows a keypoint
         "The answer for this frame."
         xy = np.asarray(xy, float)
-        self.tangent.append(np.clip((xy - self.K[:2, 2])/self.K[0, 0], -_WIDEST, _WIDEST))
-        self.weight.append(np.where(np.isfinite(xy).all(-1), scores, 0.))
-        self.tangent, self.weight = self.tangent[-self.keep:], self.weight[-self.keep:]
-        tangent, weight = (np.stack(a[::-self.step][::-1]) for a in (self.tangent, self.weight))
-        return None if not (weight > 0).any() else self._newest(tangent, levelled(weight, True))
+        tangent, weight = np.clip((xy - self.K[:2, 2])/self.K[0, 0], -_WIDEST, _WIDEST), np.where(np.isfinite(xy).all(-1), scores, 0.)
+        self.sum, self.seen = self.sum + weight.sum(), self.seen + (weight > 0).sum()   # `levelled` against what is past
+        level = np.where(weight > 0, np.clip(.7*weight/max(self.sum/max(self.seen, 1), 1e-9), .05, 1.), 0).astype(np.float32)
+        x, R = self.pasts[self.count % self.step].push(tangent, level)
+        self.count += 1
+        if (x[:, 2*len(xy):3*len(xy)] > 0).any(): return self._newest(x, R[None], tangent[None], level[None])
+        self._note(np.full((1,) + xy.shape, np.nan))
 
-_REMEMBERED = 24  # frames before the receptive field over which size and place are smoothed
+# %% ../nbs/30_lift.ipynb #30-043
+def _note(self, off):
+    "How much the keypoints tremble, (1,) m: see `tremble_lately`."
+    self.off = (self.off + [off])[-3:]
+    if len(self.off) == 3: self.trembles = (self.trembles + [tremble_lately(np.concatenate(self.off))[-1]])[-_LATELY:]
+    return np.array([_lately(np.array(self.trembles))])
 
-def _newest(self, tangent, level):
+def _newest(self, x, R, tangent, level):
     lifter = self.lifter
-    x, R = network_input(tangent, level, causal=True)
-    got = _turned_back(lifter, split_answer(lifter.answer_last(x)), R[-1:], self.fps/self.step)
-    root = _bridge(root_in_camera(got['position'], tangent[-1:], level[-1:]**2))
+    got = _turned_back(lifter, split_answer(lifter.answer_last(x)), R, self.fps/self.step)
+    root = _bridge(root_in_camera(got['position'], tangent, level**2))
+    tremble = self._note(_away(got['position'], tangent, level, root))
     if lifter.follow:
-        shape = follow_picture(got['position'], tangent[-1:], level[-1:], root, smooth_frames=0.)
+        shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble), smooth_frames=0.)
         got['position'], root = shape - shape[:, :1], root + shape[:, 0]
+    got['std'] = lifter.honest(got['std'], tremble, level)
     return {k: a[0] for k, a in got.items() if k != 'length'} | dict(root=root[0])
 
-LiveLifter._newest = _newest
+LiveLifter._newest, LiveLifter._note = _newest, _note

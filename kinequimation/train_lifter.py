@@ -26,13 +26,13 @@ from .camera import look_at
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .gait import GAITS, generate
 from .horses import random_horse, withers_m
-from .lift import N_EXTRA, N_WORLD, Lifter, levelled, n_answer, network_input
+from .lift import N_EXTRA, N_WORLD, Lifter, levelled, n_answer, network_input, scarcity
 from .metrics import acceleration_error, mpjpe, pa_mpjpe
 from .pose import PoseSequence
 from .skeleton import HORSE68, HORSE_RIG, landmark_sets, landmarks
 from .weights import METADATA_KEY, names_hash
 
-# %% ../nbs/31_train_lifter.ipynb #31-005
+# %% ../nbs/31_train_lifter.ipynb #31-007
 BANK_FPS, NET_FPS, N_KEYPOINTS = 50., 25., len(HORSE68)
 _SHARES = dict(stand=.05, walk=.13, trot=.13, canter_left=.08, canter_right=.08, gallop_left=.10, gallop_right=.10, action=.33)
 
@@ -66,7 +66,7 @@ def make_bank(
         with atomic_path(path) as partial: np.savez(partial, **bank)
     return bank
 
-# %% ../nbs/31_train_lifter.ipynb #31-008
+# %% ../nbs/31_train_lifter.ipynb #31-010
 def grow(
     folder,
     n_files: int,
@@ -96,7 +96,7 @@ class Bank:
             self.names.append(path.name)
         self.parts = self.parts[-self.most:]
 
-# %% ../nbs/31_train_lifter.ipynb #31-011
+# %% ../nbs/31_train_lifter.ipynb #31-013
 def _when(rng, n, n_frames, length):
     "(n, T) the moments of windows, in frames of the bank."
     pace = BANK_FPS/NET_FPS*np.exp(rng.uniform(np.where(rng.random(n) < .75, np.log(.8), np.log(.25)), np.log(1.45), n))*(rng.random(n) > .02)
@@ -124,7 +124,7 @@ def draw_windows(
         return a + (b - a)*(at - i).astype(np.float32).reshape(at.shape + (1,)*(a.ndim - 2))
     return tuple(mix(k) for k in ('root', 'position', 'columns', 'contacts'))
 
-# %% ../nbs/31_train_lifter.ipynb #31-013
+# %% ../nbs/31_train_lifter.ipynb #31-015
 def draw_cameras(
     rng: np.random.Generator,
     root: np.ndarray,  # (n, T, 3) m
@@ -154,7 +154,7 @@ def draw_cameras(
     R = turn @ camera.R
     return R, -np.einsum('btij,btj->bti', R, eye), half
 
-# %% ../nbs/31_train_lifter.ipynb #31-016
+# %% ../nbs/31_train_lifter.ipynb #31-018
 _PARTS = [[i for i, n in enumerate(HORSE68.names) if any(n.startswith(p) for p in part) and (not side or f'.{side}' in n)] for part, side in
           [(('thigh', 'lower_leg', 'hind_foot', 'r_'), 'L'), (('thigh', 'lower_leg', 'hind_foot', 'r_'), 'R'),
            (('upper_arm', 'forearm', 'forefoot', 'f_'), 'L'), (('upper_arm', 'forearm', 'forefoot', 'f_'), 'R'),
@@ -186,7 +186,7 @@ def _confidence(rng, error, sure):
     level = np.where(rng.random((n, 1, 1)) < .5, 1., u(.3, 1.))
     return np.where(~sure[:, None, None] & (rng.random((n, 1, 1)) < .75), np.clip(c, .02, 1), level).astype(np.float32)
 
-# %% ../nbs/31_train_lifter.ipynb #31-017
+# %% ../nbs/31_train_lifter.ipynb #31-019
 def _swap(rng, seen, weight, sure):
     "Left and right legs exchanged for a while, fore or hind or both."
     flip = HORSE68.flip_indices
@@ -203,7 +203,7 @@ def _lost(rng, n, T, sure):
     lost |= ((rng.random((n, T)) < .1*(rng.random((n, 1)) < .15)) & unsure)[..., None]
     return lost | (rng.random((n, 1, K)) < (rng.random((n, 1, 1)) < .1)*rng.uniform(0, .8, (n, 1, 1)))
 
-# %% ../nbs/31_train_lifter.ipynb #31-019
+# %% ../nbs/31_train_lifter.ipynb #31-021
 def measured_errors(
     held_out=False,  # those that no training has seen
 ) -> dict:           # error (N, 68, 2) shares of the longer side of the box, confidence (N, 68), azimuth (N,) radians
@@ -235,7 +235,7 @@ def replay(
     error = E[a]*(1 - f[..., None]) + E[b]*f[..., None]
     return error*np.sqrt(1 - stay**2) + stay*E[pick[:, :1]], C[a]*(1 - f) + C[b]*f
 
-# %% ../nbs/31_train_lifter.ipynb #31-021
+# %% ../nbs/31_train_lifter.ipynb #31-023
 @lru_cache(maxsize=1)
 def _sets():
     "For each landmark set: what it makes of the 68 (68, 68), which it knows (68,), how often it is drawn."
@@ -254,7 +254,7 @@ def _foreign(rng, seen, lost, share=.13):
         seen[j], lost[j] = M @ seen[j], lost[j] | ~known
     return seen, lost
 
-# %% ../nbs/31_train_lifter.ipynb #31-022
+# %% ../nbs/31_train_lifter.ipynb #31-024
 def corrupt(
     rng: np.random.Generator,
     tangent: np.ndarray,   # (n, T, K, 2)
@@ -279,7 +279,7 @@ def corrupt(
     seen, lost = _foreign(rng, seen, _lost(rng, n, T, manner != 1))
     return seen, np.where(lost | (np.abs(seen) > half[:, None, None]).any(-1), 0, weight).astype(np.float32)
 
-# %% ../nbs/31_train_lifter.ipynb #31-025
+# %% ../nbs/31_train_lifter.ipynb #31-027
 _at = lambda *names: [HORSE68.index(n) for n in names]
 _SIDES = _at('thigh.L', 'upper_arm.L', 'shoulder.L'), _at('thigh.R', 'upper_arm.R', 'shoulder.R')
 _ENDS = _at('thigh.L', 'thigh.R', 'spine.001'), _at('upper_arm.L', 'upper_arm.R', 'spine.006')
@@ -303,7 +303,7 @@ def seen_from(
     ahead = -np.einsum('...ij,...j->...i', R, body_axes(position)[..., 1])
     return np.arctan2(ahead[..., 0], ahead[..., 2])
 
-# %% ../nbs/31_train_lifter.ipynb #31-026
+# %% ../nbs/31_train_lifter.ipynb #31-028
 def draw_batch(
     rng: np.random.Generator,
     bank: Bank,
@@ -331,7 +331,7 @@ def draw_batch(
                contact=contacts, world=np.concatenate([way, to_virtual[..., 2, :]], -1))
     return {k: torch.from_numpy(np.ascontiguousarray(a[some, EDGE:T - EDGE], np.float32)) for k, a in out.items()}
 
-# %% ../nbs/31_train_lifter.ipynb #31-029
+# %% ../nbs/31_train_lifter.ipynb #31-031
 _EDGES = np.array([(p, c) for p, c in HORSE68.edges if np.linalg.norm(HORSE68.head[p] - HORSE68.head[c]) > 1e-4]).T
 _PAIRS = np.array([(HORSE68.index(l), HORSE68.index(r)) if isinstance(l, str) else (l, r) for l, r in HORSE68.pairs]).T
 _AXES = body_axes(HORSE68.head)
@@ -357,7 +357,7 @@ class Unit(nn.Module):
         if self.width > 1: x = torch.cat([x[:, i*self.dilation:x.shape[1] - (self.width - 1 - i)*self.dilation] for i in range(self.width)], -1)
         return torch.relu(self.norm(self.linear(x)))
 
-# %% ../nbs/31_train_lifter.ipynb #31-030
+# %% ../nbs/31_train_lifter.ipynb #31-032
 class TemporalNet(nn.Module):
     "Features (N, T, 3K + N_EXTRA) to answers (N, T - receptive_field + 1, 13K + N_WORLD): no padding."
     def __init__(self, channels=512, spatial=2, widths=(3, 3, 3), causal=False):
@@ -404,7 +404,7 @@ class TemporalNet(nn.Module):
             g = g[:, skip:g.shape[1] - (less - skip)] + y
         return h, g
 
-# %% ../nbs/31_train_lifter.ipynb #31-031
+# %% ../nbs/31_train_lifter.ipynb #31-033
 def put_together(
     shape,    # (..., K, 3) m, the horse's axes
     columns,  # (..., K, 6), the horse's axes, or None
@@ -435,7 +435,7 @@ def _forward(self, x, parts=False):
 
 TemporalNet.forward = _forward
 
-# %% ../nbs/31_train_lifter.ipynb #31-034
+# %% ../nbs/31_train_lifter.ipynb #31-036
 def _long(a): "(..., K) or (..., K, 3) -> (..., E): lengths of the bones."; return _size(a[..., _EDGES[0], :] - a[..., _EDGES[1], :])
 def _size(v): return (v.square().sum(-1) + 1e-8).sqrt()
 
@@ -460,7 +460,7 @@ def loss_of(
              .3*_size(got['frame_position'] - true['position']).mean(), .15*_size(got['frame_shape'] - own).mean(), .09*_size(got['frame_turn'] - body).mean()]
     return sum(parts), dict(mm=1000*place.item(), turn_deg=float(np.degrees(turn.item())), frame_mm=1000*parts[-3].item()/.3)
 
-# %% ../nbs/31_train_lifter.ipynb #31-036
+# %% ../nbs/31_train_lifter.ipynb #31-038
 class Muon(torch.optim.Optimizer):
     "Momentum, orthogonalised by five steps of Newton and Schulz (Jordan 2024)."
     def __init__(self, params, lr=.02, momentum=.95, weight_decay=.02): super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
@@ -485,7 +485,7 @@ def _orthogonal(G, steps=5):
         X = a*X + (b*A + c*A @ A) @ X
     return (X.T if tall else X).float()
 
-# %% ../nbs/31_train_lifter.ipynb #31-038
+# %% ../nbs/31_train_lifter.ipynb #31-040
 def train_lifter(
     bank,               # a folder of motion (see `grow`), or one bank
     steps=None,         # how many, or ...
@@ -524,7 +524,7 @@ def train_lifter(
     if checkpoint: _keep(checkpoint, step, time.monotonic() - began, net, mean, optimizers)
     return mean.module.eval()
 
-# %% ../nbs/31_train_lifter.ipynb #31-039
+# %% ../nbs/31_train_lifter.ipynb #31-041
 def _one_step(net, true, optimizers, bf16):
     net.train()
     with torch.autocast('cpu', torch.bfloat16, enabled=bf16): got = net(true['x'], parts=True)
@@ -566,7 +566,7 @@ def _resume(path, net, mean, optimizers):
     for o, s in zip(optimizers, state['opts']): o.load_state_dict(s)
     return state['step'], state['used']
 
-# %% ../nbs/31_train_lifter.ipynb #31-043
+# %% ../nbs/31_train_lifter.ipynb #31-045
 def export_lifter(
     net: TemporalNet,
     path,            # .onnx
@@ -596,7 +596,7 @@ def _halved(model):
         model.graph.node.insert(0, helper.make_node('Cast', [half.name], [t.name], to=TensorProto.FLOAT))
     return model
 
-# %% ../nbs/31_train_lifter.ipynb #31-046
+# %% ../nbs/31_train_lifter.ipynb #31-048
 MANNERS = ('true', 'replayed', 'ap10k')
 
 def _filmed(rng, xyz, manner, errors):
@@ -631,9 +631,10 @@ def held_out(
         tangent, weight, cam, half = _filmed(rng, xyz, manner, errors)
         w = 1280; h = int(round(w*half[1]/half[0])); focal = w/2/half[0]
         if (weight > 0).sum(1).mean() < enough: continue   # the horse is hardly in the picture
-        yield PoseSequence.from_arrays(tangent*focal + [w/2, h/2], weight, 25., image_size=(w, h), focal_px=focal), cam - cam[:, :1], what
+        yield PoseSequence.from_arrays(tangent*focal + [w/2, h/2], weight, 25., image_size=(w, h), focal_px=focal,
+                                       log=[dict(step='read', landmarks=manner, n_landmarks=len(landmarks(manner)))] if manner == 'ap10k' else ()), cam - cam[:, :1], what
 
-# %% ../nbs/31_train_lifter.ipynb #31-047
+# %% ../nbs/31_train_lifter.ipynb #31-049
 def measure(
     lifter: Lifter,
     n_clips=70,
@@ -651,30 +652,40 @@ def measure(
     return {k: float(v) for k, v in out.items()} | dict(n_clips=len(rows)) | {g: float(np.mean([r[1] for r in rows if r[0] == g]))
                                                                               for g in sorted({r[0] for r in rows})}
 
-# %% ../nbs/31_train_lifter.ipynb #31-049
+# %% ../nbs/31_train_lifter.ipynb #31-051
 def calibration(
     path,             # an exported lifter
     n_clips=60,
     seed=30_000,
-) -> dict:            # calibration (68, 3), unrest (68, 3)
-    "What to multiply the told spread with, and what to add for a tremble, so that 68 % of the true values are within it, in quiet clips and in others."
+) -> dict:            # calibration (68, 3), unrest (68, 3), scarce
+    "What to multiply the told spread with, what to add for a tremble, and by what it grows with few keypoints, so that 68 % of the true values are within it."
     lifter, share = Lifter(path, threads=1), .6827
-    lifter.calibration, lifter.unrest, sets = np.ones((N_KEYPOINTS, 3)), np.zeros((N_KEYPOINTS, 3)), []
-    for manner in MANNERS[:2]:
-        rows = [(np.abs(got.xyz() - true)[ok], got.position_std()[ok], np.full(ok.sum(), got.ds.attrs.get('tremble_m', 0.)))
-                for pose2d, true, _ in held_out(n_clips//2, manner, seed)
-                for got in [lifter(pose2d)] for ok in [np.isfinite(got.position_std()).all((1, 2))]]
-        sets.append([np.concatenate(a) for a in zip(*rows)])
+    lifter.calibration, lifter.unrest, lifter.scarce = np.ones((N_KEYPOINTS, 3)), np.zeros((N_KEYPOINTS, 3)), 1.
+    quiet, noisy, sparse = (_misses(lifter, n_clips//len(MANNERS), m, seed) for m in MANNERS)
     factor, unrest = np.ones((N_KEYPOINTS, 3)), np.zeros((N_KEYPOINTS, 3))
     rest = lambda e, known: np.sqrt(np.maximum(e**2 - known**2, 0))
     both = lambda a: (a + a[HORSE68.flip_indices])/2   # a horse is as sure on its left as on its right
     for _ in range(6):   # each for itself while the other stays
-        e, s, q = sets[0]
+        e, s, q, _ = quiet
         factor = np.quantile(rest(e, unrest*q[:, None, None])/np.maximum(s, 1e-9), share, axis=0)
-        e, s, q = sets[1]
+        e, s, q, _ = noisy
         unrest = np.quantile(rest(e, factor*s)/np.maximum(q, 1e-4)[:, None, None], share, axis=0)
-    return dict(calibration=both(np.maximum(factor, 1e-3)), unrest=both(unrest))
+    factor, unrest = both(np.maximum(factor, 1e-3)), both(unrest)
+    e, s, q, few = sparse
+    told, some = np.hypot(factor*s, unrest*q[:, None, None])[:, 1:], few > .5
+    scarce = np.quantile((e[:, 1:]/told)[some]**(1/few[some, None, None]), share) if some.any() else 1.
+    return dict(calibration=factor, unrest=unrest, scarce=max(float(scarce), 1.))
 
+def _misses(lifter, n_clips, manner, seed):
+    "Of all frames: how far off (n, 68, 3) and how far told (n, 68, 3) m, the tremble (n,) m, and how few keypoints there were (n,)."
+    rows = []
+    for pose2d, true, _ in held_out(n_clips, manner, seed):
+        got = lifter(pose2d)
+        ok = np.isfinite(got.position_std()).all((1, 2))
+        rows.append([a[ok] for a in (np.abs(got.xyz() - true), got.position_std(), np.nan_to_num(got.ds.tremble.values[:, 0]), scarcity(pose2d.scores(), len(landmarks('ap10k')) if manner == 'ap10k' else None))])
+    return [np.concatenate(a) for a in zip(*rows)]
+
+# %% ../nbs/31_train_lifter.ipynb #31-052
 def calibrated(
     path,             # an exported lifter
     **how,            # for `calibration`

@@ -1,4 +1,5 @@
 """The lifter: geometry that must hold exactly, and accuracy that the shipped weights must have."""
+import json
 import subprocess
 import sys
 
@@ -9,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kinequimation.camera import look_at
-from kinequimation.files import InputError
+from kinequimation.files import InputError, assets_dir
 from kinequimation.gait import generate
 from kinequimation.horses import draw_horse
-from kinequimation.lift import Lifter, LiveLifter, deal, insert_between, levelled, matrix_from_6d, mirror_answer, mirror_input, n_answer, network_input, root_in_camera, turn_to
+from kinequimation.lift import Lifter, LiveLifter, deal, insert_between, levelled, matrix_from_6d, mirror_answer, mirror_input, n_answer, network_input, root_in_camera, scarcity, turn_to
 from kinequimation.metrics import mpjpe
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68, landmarks
@@ -245,11 +246,58 @@ def test_the_causal_lifter_does_not_know_the_future(causal):
     np.testing.assert_allclose(whole.xyz()[:30], first.xyz(), atol=1e-4)
 
 
-def test_live_is_as_causal(causal):
-    pose2d, xyz = filmed('trot', n=40)
-    live = LiveLifter(25., SIZE, pose2d.focal_px, causal)
-    for xy, scores in zip(pose2d.xyz(), pose2d.scores()): got = live.push(xy, scores)
-    np.testing.assert_allclose(got['position'], causal(pose2d).xyz()[-1], atol=1e-3)
-    assert 1000*mpjpe(got['position'], xyz[-1] - xyz[-1, :1]) < 150
-    assert LiveLifter(25., SIZE, lifter=causal).push(np.full((68, 2), np.nan), np.zeros(68)) is None
+@pytest.mark.parametrize('fps', [25., 50.])
+def test_live_is_as_causal(causal, fps):
+    pose2d, xyz = filmed('trot', n=40, fps=fps)
+    rng = np.random.default_rng(5)
+    seen = np.where(rng.random((40, 68, 1)) < .1, np.nan, pose2d.xyz() + rng.normal(0, 3, (40, 68, 2)))
+    pose2d = PoseSequence.from_arrays(seen, rng.uniform(.4, 1, (40, 68)), fps, image_size=SIZE, focal_px=pose2d.focal_px)
+    live, whole = LiveLifter(fps, SIZE, pose2d.focal_px, causal), causal(pose2d)
+    for t, (points, scores) in enumerate(zip(pose2d.xyz(), pose2d.scores())):
+        got = live.push(points, scores)
+        np.testing.assert_allclose(got['position'], whole.xyz()[t], atol=2e-3)
+        np.testing.assert_allclose(got['std'], whole.position_std()[t], rtol=.02, atol=1e-3)
+    assert 1000*mpjpe(got['position'], xyz[-1] - xyz[-1, :1]) < 180
+
+
+def test_live_says_nothing_of_nothing(causal):
+    nothing, (pose2d, _) = (np.full((68, 2), np.nan), np.zeros(68)), filmed('trot', n=3)
+    live = LiveLifter(25., SIZE, lifter=causal)
+    assert live.push(*nothing) is None
+    for points in pose2d.xyz(): assert np.isfinite(live.push(points, np.ones(68))['position']).all()
+    gone = [live.push(*nothing) for _ in range(causal.receptive_field)]
+    assert gone[0] is not None and gone[-1] is None   # once all that it sees is empty
     with pytest.raises(InputError, match='looks into the future'): LiveLifter(25., SIZE, lifter=Lifter(threads=1))
+
+
+@pytest.mark.parametrize('past_alone', [False, True])
+def test_few_and_trembling_keypoints_make_it_less_sure(past_alone):
+    lifter, (pose2d, _) = Lifter(threads=1, causal=past_alone), filmed('walk')
+    sure = lambda pose: np.median(lifter(pose).position_std()[10:, 1:])
+    trembling = pose2d.replace(position=pose2d.xyz() + np.random.default_rng(2).normal(0, 8, (40, 68, 2)))
+    few = landmarks('ap10k')
+    xy, weight = few.to_horse68(few.from_horse68(pose2d.xyz()))
+    assert scarcity(np.ones(68)) == 0 and scarcity(np.ones(68), len(few)) == scarcity(np.zeros(68)) == 1
+    quiet = sure(pose2d)
+    assert sure(trembling) > 1.5*quiet
+    assert sure(PoseSequence.from_arrays(xy, weight, 25., image_size=SIZE, focal_px=pose2d.focal_px, log=[dict(step='read', n_landmarks=len(few))])) > 1.2*quiet
+
+
+def test_calibration_leaves_the_network_as_it_is(tmp_path):
+    onnx, train = pytest.importorskip('onnx'), pytest.importorskip('kinequimation.train_lifter')
+    shipped, copy = assets_dir()/'models'/'lifter_causal.onnx', tmp_path/'lifter.onnx'
+    copy.write_bytes(shipped.read_bytes())
+    before = json.loads(onnx.load(str(copy)).metadata_props[0].value)
+    train.calibrated(copy, n_clips=6, seed=77)
+    after = json.loads(onnx.load(str(copy)).metadata_props[0].value)
+    assert onnx.load(str(copy)).graph.SerializeToString() == onnx.load(str(shipped)).graph.SerializeToString()
+    assert {k for k in after if after[k] != before.get(k)} == {'calibration', 'unrest', 'scarce'}
+    assert np.shape(after['calibration']) == np.shape(after['unrest']) == (68, 3) and after['scarce'] >= 1
+
+
+@pytest.mark.parametrize('past_alone', [False, True])
+@pytest.mark.parametrize('manner', ['true', 'replayed', 'ap10k'])
+def test_one_standard_deviation_is_one(past_alone, manner):
+    train = pytest.importorskip('kinequimation.train_lifter')
+    assert abs(train.measure(Lifter(threads=1, causal=past_alone), n_clips=12, n_frames=30, manner=manner, seed=4_321)['within_std'] - .68) < .13   # of few clips
+
