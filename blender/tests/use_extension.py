@@ -192,6 +192,12 @@ def refuse(folder):
     press("hidden", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
     bpy.data.objects.remove(options.rig)
     linked(options, folder)
+    options.rig.data.pose_position = "REST"
+    press("locked", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    options.rig.data.pose_position = "POSE"
+    options.rig.data.bones["DEF-head"].name = "DEF-skulls"
+    press("lacks a bone", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    options.rig.data.bones["DEF-skulls"].name = "DEF-head"
     options.mapping = "FILE"
     options.mapping_file = str(folder / "mapping.json")
     press("mapping", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
