@@ -85,11 +85,27 @@ def test_pages_fit_a_phone_dark_and_light(site, page):
 
 
 @needs_smalldocs
-def test_search_finds_a_word(site, page):
-    with served(site) as address:
-        page.open(f'{address}/index.html')
-        found = page.run('fetch("search.json").then(r => r.json()).then(x => JSON.stringify(x).includes("HORSE68"))')
-    assert found
+@pytest.mark.parametrize('start', ['index.html', 'tutorials/gait_analysis.html'])
+def test_search_from_the_folder(start, site, page):
+    "Opened as a file and without a network: a word is typed, what has it appears, and opens. Nonsense finds nothing."
+    page.offline()
+    try:
+        page.open((site / start).as_uri())
+        def find(word):
+            page.run('(() => { const i = [...document.querySelectorAll(".smalldocs-search input")].find(i => i.offsetParent) || document.querySelector(".smalldocs-search input"); i.value = ""; i.focus(); })()')
+            page.call('Input.insertText', text=word)
+        find('HORSE68')
+        page.wait('!!document.querySelector(".smalldocs-search-results.show .search-result")')
+        assert 'horse68' in page.run('document.querySelector(".smalldocs-search-results.show").innerText').lower()
+        link = page.run('document.querySelector(".smalldocs-search-results.show .search-result").href')
+        page.run('document.querySelector(".smalldocs-search-results.show .search-result").click()')
+        page.wait(f'location.href.split("#")[0] === {link.split("#")[0]!r} && document.readyState === "complete" && !!document.querySelector("main")')
+        assert 'HORSE68' in page.run('document.querySelector("main").textContent')
+        find('qzxwvj')
+        page.wait('!!document.querySelector(".smalldocs-search-results.show .search-none")')
+        assert page.errors == [] and page.failed == []
+        assert [u for u in page.requests if not u.startswith((site.as_uri(), 'data:', 'blob:'))] == []
+    finally: page.offline(False)
 
 
 def test_the_check_hears_errors(page, tmp_path):
