@@ -65,14 +65,14 @@ def crop(
     "The window's pixels. A window that shrinks the picture much is fetched from a shrunken copy, else thin legs would fall between the pixels."
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     if scale < _SHRINKS:   # one pixel in the window covers several of the picture: average them first
-        x, y, image_bgr = _part_in_window(image_bgr, matrix, size)
-        back = np.array([[1., 0, x], [0, 1, y], [0, 0, 1]])
-        while scale < _SHRINKS and min(image_bgr.shape[:2]) > 1:   # by halves, which OpenCV does several times as fast as by anything else
-            h, w = (n//2 for n in image_bgr.shape[:2])
-            image_bgr = cv2.resize(image_bgr[:2*h, :2*w], (w, h), interpolation=cv2.INTER_AREA)
-            back = back @ [[2., 0, .5], [0, 2, .5], [0, 0, 1]]     # resize keeps the edges of pixels in place, not their middles
-            scale *= 2
-        matrix = matrix @ back
+        x, y, part = _part_in_window(image_bgr, matrix, size)
+        h, w = part.shape[:2]
+        while scale < .5 and min(h, w) > 1:   # by halves as far as it goes, which OpenCV does several times as fast as by anything else
+            part, scale, (h, w) = cv2.resize(part[:h//2*2, :w//2*2], (w//2, h//2), interpolation=cv2.INTER_AREA), 2*scale, (h//2, w//2)
+            x, y, matrix = .5*x, .5*y, matrix @ [[2., 0, .5], [0, 2, .5], [0, 0, 1]]   # resize keeps the edges of pixels in place, not their middles
+        small = cv2.resize(part, (max(1, round(w*scale)), max(1, round(h*scale))), interpolation=cv2.INTER_AREA)
+        fx, fy = small.shape[1]/w, small.shape[0]/h
+        image_bgr, matrix = small, matrix @ [[1/fx, 0, .5/fx - .5 + x], [0, 1/fy, .5/fy - .5 + y], [0, 0, 1]]
     return cv2.warpAffine(image_bgr, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border)
 
 def _part_in_window(image, matrix, size, margin=4):
