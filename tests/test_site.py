@@ -97,6 +97,9 @@ def test_search_from_the_folder(start, site, page):
         find('HORSE68')
         page.wait('!!document.querySelector(".smalldocs-search-results.show .search-result")')
         assert 'horse68' in page.run('document.querySelector(".smalldocs-search-results.show").innerText').lower()
+        text, paper = page.run("""(() => { const words = document.querySelector(".smalldocs-search-results.show .search-result-text"), light = (e, of) => getComputedStyle(e)[of].match(/[\\d.]+/g).slice(0, 3).reduce((a, v) => a + v/3, 0);
+            return [light(words, "color"), light(words.closest(".show"), "backgroundColor")] })()""")
+        assert abs(text - paper) > 100, 'what was found can hardly be read'
         link = page.run('document.querySelector(".smalldocs-search-results.show .search-result").href')
         page.run('document.querySelector(".smalldocs-search-results.show .search-result").click()')
         page.wait(f'location.href.split("#")[0] === {link.split("#")[0]!r} && document.readyState === "complete" && !!document.querySelector("main")')
