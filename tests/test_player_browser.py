@@ -162,7 +162,7 @@ def test_what_is_missing_or_unsure(clip, page):
     xyz = clip[2].xyz().copy()
     xyz[10:20] = np.nan; xyz[:, 5] = np.nan
     pose = PoseSequence.from_arrays(xyz, fps=FPS, frame='world')
-    path = SideBySide(PosePlayer(pose, title='gaps', trail=10), PosePlayer(clip[2], title='<i>unsure', sigma=np.full((N, 68), .03))).to_html(clip[0] / 'gaps.html')
+    path = SideBySide(PosePlayer(pose, title='gaps', trail=10), PosePlayer(clip[2].replace(position_std=np.full((N, 68, 3), .03)), title='<i>unsure')).to_html(clip[0] / 'gaps.html')
     page.open(path.as_uri())
     for i in (0, 9, 15, 25): page.run(f'{PLAYER}.player.seek({i})'); stands_at(page, i)
     page.screenshot(SHOTS / 'unsure.png')
