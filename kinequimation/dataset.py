@@ -33,7 +33,7 @@ from .gait import SPEEDS, generate
 from .horses import draw_horse
 from .skeleton import HORSE68, HORSE_RIG, fk, fk_tails, load_skeleton, matrix_to_quat, quat_to_matrix
 
-# %% ../nbs/11_dataset.ipynb #11-005
+# %% ../nbs/11_dataset.ipynb #11-006
 SCHEMA = 2                # of labels and index
 FRAMES_PER_CLIP = 8
 CLIPS_PER_HORSE = 3
@@ -59,7 +59,7 @@ def is_negative(i: int) -> bool:
     place = (before if split_of(horse) == 'val' else horse - before)*CLIPS_PER_HORSE + i % CLIPS_PER_HORSE
     return place % NEGATIVE_EVERY == 4
 
-# %% ../nbs/11_dataset.ipynb #11-007
+# %% ../nbs/11_dataset.ipynb #11-008
 def horse_of(
     h: int,      # number of the horse
     seed: int,
@@ -67,7 +67,7 @@ def horse_of(
     "Horse `h` of a set: always the same one."
     return draw_horse(np.random.default_rng([seed, 1, h]))
 
-# %% ../nbs/11_dataset.ipynb #11-009
+# %% ../nbs/11_dataset.ipynb #11-010
 GAIT_SHARES = {'stand': .1, 'walk': .16, 'trot': .16, 'canter_left': .065, 'canter_right': .065, 'gallop_left': .075, 'gallop_right': .075, 'action': .3}
 FILM_SHARE = .2
 FILM_FPS = (12, 15, 24, 25, 30)
@@ -92,7 +92,7 @@ def draw_motion(
     clip, shown = _cut(motion.clip, at, film)
     return clip, shown, dict(gait=gait, speed_mps=round(float(motion.speed or 0), 3), frame_idx=at.tolist(), fps=fps)
 
-# %% ../nbs/11_dataset.ipynb #11-010
+# %% ../nbs/11_dataset.ipynb #11-011
 def _turn(rng, gait):
     "1/m: straight in half of the cases; else as tight as a horse leans (the gait's fastest speed is assumed), 4 m at most."
     speed = SPEEDS[gait.split('_')[0]][1]
@@ -107,7 +107,7 @@ def _cut(clip, at, film):
     path = here - (here[len(here)//2] if film else np.repeat(here[::2], 2, 0))
     return MotionClip(clip.rotation[frames], clip.root_location[frames] - here + path, clip.bones, clip.fps, clip.rest_hash, contacts=None if clip.contacts is None else clip.contacts[frames], meta=clip.meta), shown.tolist()
 
-# %% ../nbs/11_dataset.ipynb #11-012
+# %% ../nbs/11_dataset.ipynb #11-013
 VIEWS = {  # share, degrees from the nose to the camera (on either side), their spread
     'side': (.31, 90, 13), 'three_quarter_front': (.14, 45, 12), 'three_quarter_rear': (.13, 135, 12), 'front': (.11, 0, 11),
     'rear': (.11, 180, 11), 'above': (.11, None, None), 'low': (.09, None, None)}
@@ -130,7 +130,7 @@ def view_of(
 
 _CHEST, _HEAD = HORSE68.index('neck.001'), HORSE68.index('head')
 
-# %% ../nbs/11_dataset.ipynb #11-014
+# %% ../nbs/11_dataset.ipynb #11-015
 def draw_view(
     rng,            # numpy Generator
     heads,          # (K, 3) m, world: what shall be in the picture
@@ -159,7 +159,7 @@ def _standpoint(rng, heads):
     up = np.radians(rng.uniform(24, 62) if view == 'above' else 0)
     return np.array([np.cos(angle)*np.cos(up), np.sin(angle)*np.cos(up), np.sin(up)]), dict(above=None, low=rng.uniform(.15, .6)).get(view, np.clip(rng.normal(1.5, .3), .7, 2.3))
 
-# %% ../nbs/11_dataset.ipynb #11-015
+# %% ../nbs/11_dataset.ipynb #11-016
 def _box(camera, points):
     "(4,) px: x0, y0, x1, y1 of what lies before the camera."
     uv = camera.project(points)
@@ -183,7 +183,7 @@ def _n_seen(camera, heads):
     uv = camera.project(heads)
     return int(((uv >= 0) & (uv < camera.image_size)).all(-1).sum())
 
-# %% ../nbs/11_dataset.ipynb #11-016
+# %% ../nbs/11_dataset.ipynb #11-017
 def _aim(rng, heads, eye, framing, size, fov, roll):
     "A camera at `eye` that has the horse where `framing` wants it; None if it would look straight down."
     size = np.asarray(size, float)
@@ -213,7 +213,7 @@ def _wish(rng, heads, eye, target, framing, size, fov):
     wish[axis] = size[axis] - (.5 - out)*box[axis] if far else (.5 - out)*box[axis]
     return wish
 
-# %% ../nbs/11_dataset.ipynb #11-021
+# %% ../nbs/11_dataset.ipynb #11-022
 def draw_film(
     rng,            # numpy Generator
     heads,          # (T, K, 3) m, world
@@ -238,7 +238,7 @@ def draw_film(
         away = np.linalg.norm(heads - eye[:, None], axis=-1).min()
         if min(seen) >= 4 and away > .7: return camera
 
-# %% ../nbs/11_dataset.ipynb #11-022
+# %% ../nbs/11_dataset.ipynb #11-023
 def _smoothed(path):
     "(T, 3) the parabola through a way."
     t = np.linspace(-1, 1, len(path))
@@ -264,7 +264,7 @@ def _cameras(views, first, roll):
     R = np.stack([np.array([[c[k], -s[k], 0], [s[k], c[k], 0], [0, 0, 1]]) @ v.R for k, v in enumerate(views)])
     return Camera(first.K, R, -np.einsum('tij,tj->ti', R, [v.location for v in views]), first.image_size)
 
-# %% ../nbs/11_dataset.ipynb #11-025
+# %% ../nbs/11_dataset.ipynb #11-026
 COMPANY_SHARE = .2
 
 def draw_company(
@@ -297,7 +297,7 @@ def _out_of_the_way(spot, path, eyes):
 
 def _turned(v, angle): return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ v
 
-# %% ../nbs/11_dataset.ipynb #11-027
+# %% ../nbs/11_dataset.ipynb #11-028
 def plan_clip(
     i: int,           # number of the clip
     seed: int,
@@ -328,7 +328,7 @@ def plan_clip(
                 camera_ids=[f'{seed}-{stem}' + ('' if film else f'-{k}') for k in range(FRAMES_PER_CLIP)],
                 views=[str(v) for v in view_of(eyes, heads)], **{k: moves[k] for k in ('gait', 'speed_mps', 'frame_idx')})
 
-# %% ../nbs/11_dataset.ipynb #11-028
+# %% ../nbs/11_dataset.ipynb #11-029
 def _cast(rng, out, h, seed, stem, film, at=None):
     "A horse of a job, (its entry, its motion, the frames that are shown, what it does); its files are written."
     name, horse = f'{seed}-{h:05d}', horse_of(h, seed)
@@ -351,7 +351,7 @@ def _neighbours(rng, h, n):
 
 def _stills(views): return Camera([v.K for v in views], [v.R for v in views], [v.t for v in views], views[0].image_size)
 
-# %% ../nbs/11_dataset.ipynb #11-029
+# %% ../nbs/11_dataset.ipynb #11-030
 def planned(
     i: int, seed: int, out, size=(256, 256), samples=4,
 ) -> dict:  # the job
@@ -383,7 +383,7 @@ def is_done(job: dict, stem: str) -> bool:
     out = Path(job['out'])
     return (out/'labels'/f'{stem}.json').exists() and (out/'images'/f'{stem}.jpg').exists()
 
-# %% ../nbs/11_dataset.ipynb #11-034
+# %% ../nbs/11_dataset.ipynb #11-035
 K, B = len(HORSE68), len(HORSE_RIG)
 LABEL = {  # of labels/<frame>.json: key: (type or shape, unit, what it is); n stands for any number
     'schema': (int, '', 'of this table: 2'),
@@ -419,7 +419,7 @@ RECORD = {  # of a line of index.jsonl
     'frame_idx': (int, '', 'in the motion'), 'time_s': ((float, int), 's', 'in the motion; in a film, frames are consecutive'),
     'split': (str, '', 'train or val, by horse')}
 
-# %% ../nbs/11_dataset.ipynb #11-040
+# %% ../nbs/11_dataset.ipynb #11-041
 def mask_to_rle(
     mask,      # (h, w) bool
 ) -> dict:     # size, counts
@@ -438,7 +438,7 @@ def rle_to_mask(
     if counts.sum() != h*w or (counts < 0).any(): raise InputError(f'Expected run lengths that fill {h}x{w}, but they come to {counts.sum()}.')
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(h, w, order='F')
 
-# %% ../nbs/11_dataset.ipynb #11-043
+# %% ../nbs/11_dataset.ipynb #11-044
 def sketch_dataset(
     out,              # folder to write
     n: int = 64,      # frames
@@ -467,7 +467,7 @@ def sketch_job(job: dict):
         cv2.putText(image, stem, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, .35, (90, 90, 90), 1, cv2.LINE_AA)
         _write(out, stem, image, label)
 
-# %% ../nbs/11_dataset.ipynb #11-044
+# %% ../nbs/11_dataset.ipynb #11-045
 def _world(entry, frames):
     "Heads, tails and global deltas of a job's horse where it stands."
     skeleton, clip = load_skeleton(entry['skeleton']), MotionClip.load(entry['clip'])
@@ -504,7 +504,7 @@ def _write(out, stem, image, label):
     with atomic_path(out/'images'/f'{stem}.jpg') as partial: cv2.imwrite(str(partial), image)
     with atomic_path(out/'labels'/f'{stem}.json') as partial: partial.write_text(json.dumps(label, default=number))
 
-# %% ../nbs/11_dataset.ipynb #11-046
+# %% ../nbs/11_dataset.ipynb #11-047
 def write_annotations(
     out,        # a set's folder
 ) -> dict:      # {'train': frames, 'val': frames}
@@ -541,7 +541,7 @@ def load_label(path) -> dict:
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f'Expected a label, but {path} is not JSON. Delete it and render again: it is made anew.') from None
 
-# %% ../nbs/11_dataset.ipynb #11-047
+# %% ../nbs/11_dataset.ipynb #11-048
 def _add_frame(coco, label, record):
     "One image, and an annotation for each horse in it."
     image = len(coco['images']) + 1
@@ -562,7 +562,7 @@ def _facing(heads):
     forward, at = heads[4] - heads[0], heads[:5].mean(0)
     return round(float(np.angle(np.exp(1j*(np.arctan2(forward[0], forward[2]) - np.arctan2(at[0], at[2]))))), 4)
 
-# %% ../nbs/11_dataset.ipynb #11-050
+# %% ../nbs/11_dataset.ipynb #11-051
 def show(
     out,            # a set's folder
     n=48,           # pictures
@@ -594,7 +594,7 @@ def read_index(
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f'Expected a line of JSON for each frame in {path}, but some are broken. Run `kinequimation dataset check` on the folder.') from None
 
-# %% ../nbs/11_dataset.ipynb #11-051
+# %% ../nbs/11_dataset.ipynb #11-052
 def _index_file(out):
     "Where the index of a set is; says so when rendering has not ended."
     out = Path(out)
@@ -633,7 +633,7 @@ def _draw_label(image, horse, scale):
 
 def _side(k): return (60, 60, 230) if '.L' in HORSE68.names[k] else (230, 120, 40) if '.R' in HORSE68.names[k] else (60, 200, 60)
 
-# %% ../nbs/11_dataset.ipynb #11-054
+# %% ../nbs/11_dataset.ipynb #11-055
 def summary(
     out,   # a set's folder
 ) -> str:  # a line or two
@@ -644,7 +644,7 @@ def summary(
     return (f'{len(records)} pictures ({split["train"]} train, {split["val"]} val; {sum(r["horse"] is None for r in records)} without a horse), {n("horse")} horses, {n("clip")} clips '
             f'({len({r["clip"] for r in records if r["kind"] == "film"})} films), {n("camera")} cameras, {n("gait")} gaits and actions')
 
-# %% ../nbs/11_dataset.ipynb #11-057
+# %% ../nbs/11_dataset.ipynb #11-058
 def check(
     out,            # a set's folder
     tolerance=.1,   # px, between stored and projected keypoints
@@ -667,7 +667,7 @@ def check(
     faults += [f'{same[0]}: the same picture as {", ".join(same[1:4])}' for same in prints.values() if len(same) > 1]
     return faults + _check_coco(out, records)
 
-# %% ../nbs/11_dataset.ipynb #11-058
+# %% ../nbs/11_dataset.ipynb #11-059
 def _map(f, tasks, workers):
     "In order; in processes of their own where that pays."
     if workers <= 1 or len(tasks) < 4: return map(f, tasks)
@@ -679,7 +679,7 @@ def _shared(f, tasks, workers):
         try: yield from pool.map(f, tasks)
         except BaseException: pool.shutdown(cancel_futures=True); raise
 
-# %% ../nbs/11_dataset.ipynb #11-059
+# %% ../nbs/11_dataset.ipynb #11-060
 def _read_records(path):
     "The records that can be read, and what is wrong with the others."
     records, faults = [], []
@@ -714,7 +714,7 @@ def _against_shape(value, shape, name):
 
 _MISSING = object()
 
-# %% ../nbs/11_dataset.ipynb #11-061
+# %% ../nbs/11_dataset.ipynb #11-062
 def _doubled(records): return [f'{s}: {n} times in the index' for s, n in Counter(r['frame'] for r in records).items() if n > 1]
 
 
@@ -753,7 +753,7 @@ def _orphans(out, records):
             if not (entry.endswith(suffix) and entry[:-len(suffix)] in known): faults.append(f'{folder}/{entry}: belongs to no record')
     return faults
 
-# %% ../nbs/11_dataset.ipynb #11-062
+# %% ../nbs/11_dataset.ipynb #11-063
 def _check_coco(out, records):
     "Whether the COCO files have the pictures of the index and the horses of the labels."
     faults = []
@@ -785,7 +785,7 @@ def _coco_against_labels(out, split, coco, known):
         if not same: faults.append(f'{known[i]}: annotations/{split}.json and the label differ')
     return faults
 
-# %% ../nbs/11_dataset.ipynb #11-064
+# %% ../nbs/11_dataset.ipynb #11-065
 def _check_chunk(task):
     "[(stem, faults, fingerprint of the picture)] of some records."
     out, records, tolerance = task
@@ -822,7 +822,7 @@ def jpeg_size(data: bytes):
         at += 2 + int.from_bytes(data[at + 2:at + 4], 'big')
     return None
 
-# %% ../nbs/11_dataset.ipynb #11-065
+# %% ../nbs/11_dataset.ipynb #11-066
 def check_label(
     label: dict,
     tolerance=.1,   # px, between stored and projected keypoints
@@ -840,12 +840,12 @@ def check_label(
         faults = _against(horse, HORSE, where) if isinstance(horse, dict) else [f'{where[:-1]} is no object']
         if not faults:
             h = {key: np.array(horse[key], float) for key, (kind, _, _) in HORSE.items() if isinstance(kind, tuple) and isinstance(kind[0], int)}
-            faults = [where + f for f in _check_points(camera, h, tolerance) + _check_3d(camera, h) + _check_mask(horse, h, label['size'], label['photo'].get('shutter', 0)) + _check_bones(h, horse['id'], horses)]
+            faults = [where + f for f in _check_points(camera, h, tolerance) + _check_3d(camera, h) + _check_mask(horse, h, label['size'], label['photo'].get('shutter', 0), _length_px(camera, h)) + _check_bones(h, horse['id'], horses)]
         wrong += faults
     ids = [h.get('id') for h in label['horses'] if isinstance(h, dict)]
     return wrong + ([f'a horse is there twice: {ids}'] if len(set(ids)) < len(ids) else [])
 
-# %% ../nbs/11_dataset.ipynb #11-066
+# %% ../nbs/11_dataset.ipynb #11-067
 def _check_points(camera, h, tolerance):
     "2D against projected 3D; visibility; inside and outside."
     points, seen = h['keypoints'][:, :2], h['keypoints'][:, 2]
@@ -876,8 +876,8 @@ def _check_3d(camera, h):
     turn = np.abs(camera.R @ quat_to_matrix(h['rotation']) - quat_to_matrix(h['rotation_camera'])).max()
     return faults + ([f'rotation and rotation_camera differ by {np.degrees(turn):.2f} degrees'] if turn > 1e-3 else [])
 
-# %% ../nbs/11_dataset.ipynb #11-068
-def _check_mask(horse, h, size, shutter):
+# %% ../nbs/11_dataset.ipynb #11-069
+def _check_mask(horse, h, size, shutter, length):
     "The mask against its size, its area and its box, which is that of the middle of the time that the shutter is open."
     rle = horse['segmentation']
     try: mask = rle_to_mask(rle)
@@ -888,10 +888,16 @@ def _check_mask(horse, h, size, shutter):
     x, y, w, hh = h['bbox_xywh']
     if min(x, y) < -.01 or x + w > size[0] + .01 or y + hh > size[1] + .01 or min(w, hh) < 0: faults.append(f'the box {[x, y, w, hh]} is not in the picture')
     if mask.any():
-        rows, columns, slack = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0)), 2 + (.12 if shutter else .01)*max(size) + .15*max(w, hh)*_dressed(horse['tack'])
+        rows, columns, slack = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0)), 2 + (.12 if shutter else .01)*max(size) + .15*max(w, hh, length)*_dressed(horse['tack'])
         low, high = np.array([columns[0], rows[0]]), np.array([columns[-1], rows[-1]]) + 1
         if (low < [x - slack, y - slack]).any() or (high > [x + w + slack, y + hh + slack]).any(): faults.append('the mask reaches out of the box')
     return faults
+
+
+def _length_px(camera, h):
+    "px, how large the whole horse would be in the picture, were it not cut by the edges."
+    before = h['heads_camera'][:, 2] > .1
+    return float(np.ptp(camera.project(h['heads'][before]), axis=0).max()) if before.any() else 0.
 
 
 def _dressed(tack): return any(v for k, v in (tack or {}).items() if k != 'colours')   # stirrups and ropes are in the mask, but not in the skin's box

@@ -95,6 +95,15 @@ def test_every_fault_of_a_label_is_found(copy, name):
     assert any(words in f for f in found), found
 
 
+def test_what_hangs_from_a_horse_that_is_cut_may_reach_out_of_its_box():
+    mask = np.zeros((256, 256), bool)
+    mask[50:, :180] = mask[8:50, 60] = True   # the hide, and a rein that a rider holds up
+    horse = dict(segmentation=dataset.mask_to_rle(mask), area=int(mask.sum()), tack=dict(headgear='bridle', colours={}))
+    verdict = lambda tack, length: dataset._check_mask(horse | dict(tack=tack), dict(bbox_xywh=np.array([0, 50, 180, 206.])), [256, 256], 0, length)
+    assert verdict(horse['tack'], 400.) == []
+    assert verdict(horse['tack'], 200.) == verdict(dict(colours={}), 400.) == ['the mask reaches out of the box']
+
+
 def bones_of_another(folder):
     horse = json.loads((folder/'labels'/f'{stems(folder)[9]}.json').read_text())['horses'][0]['id']
     other = next(p for p in sorted((folder/'horses').glob('*.json')) if p.stem != horse)
