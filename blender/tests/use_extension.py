@@ -128,7 +128,7 @@ def slice_by_slice(clip):
 
     for name, rig in (("on the rig", options.rig), ("without a rig", None)):
         options.rig, before = rig, fingerprint(rig)
-        say("given up " + name, **ticks(4), same=fingerprint(rig) == before, rig_kept=options.rig == rig)
+        say("given up " + name, **ticks(4), changed=changed(before, fingerprint(rig)), rig_kept=options.rig == rig)
         say("sliced " + name, **ticks(-1), **state())
         again = ticks(2)
         say("given up again " + name, **again, **state())
@@ -138,17 +138,25 @@ def slice_by_slice(clip):
     before = fingerprint(options.rig)
     press("rokoko", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
     options.via = "OWN"
-    say("rokoko left", same=fingerprint(options.rig) == before)
+    say("rokoko left", changed=changed(before, fingerprint(options.rig)))
 
 
 def fingerprint(rig):
     """What a retargeting changes, to be compared."""
     this = bpy.context.scene
-    bones = [(b.rotation_mode, *b.lock_rotation, b.ik_stretch, *(round(x, 5) for row in b.matrix_basis for x in row), *(c.mute for c in b.constraints), b.get("IK_FK"), b.get("IK_Stretch"))
-             for b in rig.pose.bones] if rig else []
+    bones = {b.name: (b.rotation_mode, *b.lock_rotation, b.ik_stretch, *(x for row in b.matrix_basis for x in row), *(c.mute for c in b.constraints), b.get("IK_FK"), b.get("IK_Stretch"))
+             for b in rig.pose.bones} if rig else {}
     action = rig and rig.animation_data and rig.animation_data.action
-    return (sorted(o.name for o in bpy.data.objects), sorted(a.name for a in bpy.data.actions), len(bpy.data.meshes), len(bpy.data.armatures), len(bpy.data.collections), action and action.name,
-            this.render.fps, this.frame_start, this.frame_end, this.frame_current, [(m.name, m.frame) for m in this.timeline_markers], bones)
+    return dict(objects=sorted(o.name for o in bpy.data.objects), actions=sorted(a.name for a in bpy.data.actions), meshes=len(bpy.data.meshes), armatures=len(bpy.data.armatures),
+                collections=len(bpy.data.collections), action=action and action.name, fps=this.render.fps, start=this.frame_start, end=this.frame_end, now=this.frame_current,
+                markers=[(m.name, m.frame) for m in this.timeline_markers]) | bones
+
+
+def changed(before, now):
+    """What of two fingerprints is not the same."""
+    near = lambda a, b: a == b or isinstance(a, float) and isinstance(b, float) and abs(a - b) < 1e-5  # a pose is put back through a matrix
+    same = lambda a, b: len(a) == len(b) and all(map(near, a, b)) if isinstance(a, tuple) and isinstance(b, tuple) else a == b
+    return [f"{key}: {before.get(key)} -> {now.get(key)}" for key in before | now if not same(before.get(key), now.get(key))]
 
 
 def another_animal(folder):
