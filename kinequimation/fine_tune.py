@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['read_network', 'settle', 'Labelled', 'read_labels', 'fit_map', 'spread_labels', 'Sample', 'draw_window',
            'photo_samples', 'synthetic_samples', 'grow_head', 'batch_loss', 'make_batch', 'Plan', 'train',
-           'export_fine_tuned', 'landmark_answers', 'measure', 'leg_verdicts', 'score', 'calibration_of',
-           'first_answers', 'fold_of', 'cross_validate', 'fine_tune', 'fine_tuned_card']
+           'export_fine_tuned', 'blend_networks', 'landmark_answers', 'measure', 'leg_verdicts', 'score',
+           'calibration_of', 'first_answers', 'fold_of', 'cross_validate', 'fine_tune', 'fine_tuned_card']
 
 # %% ../nbs/22_fine_tune.ipynb #22-002
 import csv
@@ -508,10 +508,12 @@ class Plan:
     renders: float = .25          # their share of a batch
     rate: float = 1e-3            # AdamW's, of neck and head; the backbone gets .3 of it
     average: float = .995         # of the weights, a step
+    share: float = .5             # of the trained weights in what is written; the rest are those that training began from
     seed: int = 0
 
     def __post_init__(self):
         if (self.epochs is None) == (self.minutes is None): raise InputError(f'Expected a budget: either epochs or minutes, but got epochs={self.epochs}, minutes={self.minutes}.')
+        if not 0 < self.share <= 1: raise InputError(f'Expected a share of the trained weights above 0 and up to 1, but got {self.share}.')
         if self.batch_size < 2: raise InputError(f'Expected a batch of at least 2 pictures, but got {self.batch_size}.')
 
     def steps(self, n_photos, per_batch): return max(1, round(self.epochs*n_photos/per_batch)) if self.epochs else None
@@ -628,6 +630,26 @@ def export_fine_tuned(
     return Path(out)
 
 # %% ../nbs/22_fine_tune.ipynb #22-048
+def blend_networks(
+    begun,   # .onnx that training began from
+    tuned,   # .onnx of `export_fine_tuned`: it is changed
+    share,   # of `tuned`, 0..1
+):
+    "Averages the weights of two networks of the same kind; answers that `begun` does not have stay."
+    import onnx
+    old, new = onnx.load(str(begun)), onnx.load(str(tuned))
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in old.graph.initializer}
+    places = {(n.name, i): held[x] for n in old.graph.node for i, x in enumerate(n.input) if x in held}
+    at = {x: (n.name, i) for n in new.graph.node for i, x in enumerate(n.input)}   # weights are told by where they are used: exporting renames them
+    for t in new.graph.initializer:
+        w, before = onnx.numpy_helper.to_array(t).copy(), places.get(at.get(t.name))
+        if before is None or not np.issubdtype(w.dtype, np.floating): continue
+        both = tuple(slice(min(a, b)) for a, b in zip(w.shape, before.shape))   # landmarks come after the 68
+        w[both] = share*w[both] + (1 - share)*before[both]
+        t.CopyFrom(onnx.numpy_helper.from_array(w, t.name))
+    onnx.save(new, str(tuned))
+
+# %% ../nbs/22_fine_tune.ipynb #22-050
 def landmark_answers(
     detector,   # `Detector` of a fine-tuned file
     image_bgr,  # (h, w, 3) uint8
@@ -651,7 +673,7 @@ def landmark_answers(
     share = np.abs(W)/np.abs(W).sum(1, keepdims=True)
     return {'straight': points @ back[:, :2].T + back[:, 2], 'through the 68': W @ keypoints, 'scores': scores, 'sure': share @ sure}
 
-# %% ../nbs/22_fine_tune.ipynb #22-049
+# %% ../nbs/22_fine_tune.ipynb #22-051
 def measure(
     detector,   # `Detector`, fine-tuned
     labelled,   # `Labelled`: pictures that it has not seen
@@ -691,7 +713,7 @@ def score(
                       'leg pairs': len(legs), 'both on one leg': share('one leg'), 'exchanged': share('exchanged')})
     return table
 
-# %% ../nbs/22_fine_tune.ipynb #22-051
+# %% ../nbs/22_fine_tune.ipynb #22-053
 def _prepare(labelled, weights, synthetic, answers):
     "(fitted map, samples of photographs, of renders, what each target becomes in a mirror)."
     longer = np.array([np.ptp(r['box'].reshape(2, 2), axis=0).max() for r in labelled.records])[:, None, None]
@@ -720,7 +742,10 @@ def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, 
     with atomic_path(note) as part: part.write_text(story)
     model = train(grow_head(model, meta, labelled.marks, fitted), meta, photos, renders, flip, plan, out/'state.pt', progress)
     pictures = sorted({*meta.get('pictures', ()), *(fingerprint(r['path']) for r in labelled.records)})
-    return export_fine_tuned(model, meta, labelled.marks, fitted, done, trained, pictures=pictures, **(more or {}))
+    with atomic_path(done) as part:
+        export_fine_tuned(model, meta, labelled.marks, fitted, part, trained, name=done.stem, pictures=pictures, **(more or {}))
+        blend_networks(weights_path(weights, 'detector'), part, plan.share)
+    return done
 
 
 def first_answers(labelled, weights=None, threads=None) -> list:
@@ -734,7 +759,7 @@ def _picture_of(record):
     if image is None: raise InputError(f'Expected a picture, but {record["path"]} of {record["name"]} can not be read.')
     return image
 
-# %% ../nbs/22_fine_tune.ipynb #22-052
+# %% ../nbs/22_fine_tune.ipynb #22-054
 def fold_of(
     labelled,  # `Labelled`
     folds: int,
@@ -769,7 +794,7 @@ def cross_validate(
         rows += measure(Detector(path, threads=threads), part(fold == k))
     return rows
 
-# %% ../nbs/22_fine_tune.ipynb #22-053
+# %% ../nbs/22_fine_tune.ipynb #22-055
 def fine_tune(
     coco,                # labels: COCO Keypoints, Label Studio (.json), DeepLabCut's CollectedData (.h5, .csv)
     images=None,         # folder of the pictures
@@ -808,7 +833,7 @@ def _forget(out, folds):
     for folder in [out] + [out/f'fold-{k + 1}' for k in range(folds or 0)]:
         for name in ('state.pt', 'plan.txt', 'detector.onnx', 'detector.md', 'losses.jpg'): (folder/name).unlink(missing_ok=True)
 
-# %% ../nbs/22_fine_tune.ipynb #22-054
+# %% ../nbs/22_fine_tune.ipynb #22-056
 def fine_tuned_card(path, labelled, trained, table, folds) -> str:
     "The text of the card (Markdown)."
     lines = ['# Fine-tuned detector', '', f'The detector that ships, trained on with labelled pictures. {path.stat().st_size/1e6:.1f} MB. It answers for the 68 keypoints and, straight, for: {", ".join(labelled.marks.names)}.', '', '| | |', '|---|---|', *[f'| {k} | {v} |' for k, v in trained.items()]]
