@@ -325,11 +325,10 @@ def test_threads_end_when_the_work_is_stopped(detector, tmp_path, error):
     assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']
 
 
-def test_scores_are_calibrated_by_the_table_in_the_file(tmp_path, detector):
-    table = dict(score=[0., 1.], sure=[0., .5])
-    halved = Detector(edited(tmp_path, calibration=table), threads=1)
+def test_scores_are_calibrated_by_the_table_in_the_file(tmp_path):
+    plain, halved = (Detector(edited(tmp_path, calibration=table), threads=1) for table in (None, dict(score=[0., 1.], sure=[0., .5])))
     image = demo_frames(1)[0]
-    (a, s), (b, t) = detector.predict(image), halved.predict(image)
+    (a, s), (b, t) = plain.predict(image), halved.predict(image)
     assert np.allclose(t, s/2, atol=1e-6) and np.allclose(a, b)   # found all the same: presence is asked of the network's own scores
     with pytest.raises(InputError, match='Expected a calibration with rising scores'): Detector(edited(tmp_path, calibration=dict(score=[1, 0], sure=[0, 1])))
 
