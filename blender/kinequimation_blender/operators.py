@@ -291,7 +291,7 @@ class KINEQUIMATION_OT_retarget(Background, bpy.types.Operator):
     @reported
     def execute(self, context):
         options = context.scene.kinequimation
-        path = settings.absolute(options.clip) if options.clip else Path()
+        path = settings.clip_path(options)
         return self.put_on(context, path, path.stem, options.first, options.last)
 
 
@@ -485,7 +485,7 @@ class KINEQUIMATION_OT_retarget_any(Background, bpy.types.Operator):
     @reported
     def execute(self, context):
         options = context.scene.kinequimation
-        path = settings.absolute(options.clip) if options.clip else Path()
+        path = settings.clip_path(options)
         skeleton, clip = read_clip(path, options.first, options.last)
         return self.begin(context, Work(animal_moves(context, options, skeleton, clip, path.stem), "Retargeting"))
 

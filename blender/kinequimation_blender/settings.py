@@ -85,3 +85,8 @@ def max_frames():
 
 def absolute(path):
     return Path(bpy.path.abspath(path)).expanduser()
+
+
+def clip_path(options):
+    """The clip that was chosen; an empty path, which the reader of clips refuses with a sentence, where none was."""
+    return absolute(options.clip) if options.clip else Path()
