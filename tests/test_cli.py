@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from conftest import CLI, ROOT, cli_env, complaint
 from kinequimation.cli import EXIT_CODE, app, explain
 from kinequimation.files import InputError
+from kinequimation.formats import read_pose
 
 COMMANDS = ['animate', 'detect', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'export', 'view', 'gait', 'render-dataset', 'train-detector', 'fine-tune', 'train-lifter', 'evaluate', 'doctor']
 
@@ -70,13 +71,15 @@ def test_stages_one_by_one_give_what_animate_gives(quickly, short_clip, tmp_path
     done = step('detect', short_clip, '-o', 'pose2d.nc')
     assert done.stdout == 'pose2d.nc\n' and re.fullmatch(r'Finding the horse: [\d.]+ s\nFollowing the background: [\d.]+ s\n', done.stderr), done
     assert step('overlay', short_clip, 'pose2d.nc', '-o', 'overlay.mp4', '-q').stderr == ''
-    step('lift', 'pose2d.nc', '-o', 'pose3d.nc')
-    step('refine', 'pose3d.nc', '-o', 'world3d.nc', '--pose2d', 'pose2d.nc')
-    assert step('retarget', 'world3d.nc', '-o', 'clip.npz').stdout == 'clip.npz\n'
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['clip.npz', 'overlay.mp4', 'pose2d.nc', 'pose3d.nc', 'world3d.nc']
-
     step('animate', short_clip, '-o', 'all', '--no-blender')
-    one, two = np.load(tmp_path/'clip.npz')['rotation'], np.load(tmp_path/'all'/'clip.npz')['rotation']
+    first, again = (read_pose(p) for p in ('pose2d.nc', 'all/pose2d.nc'))
+    np.testing.assert_allclose(first.xyz(), again.xyz(), atol=.05)  # px: two runs on many threads need not round alike, and a hidden leg makes much of it
+
+    step('lift', 'all/pose2d.nc', '-o', 'pose3d.nc')
+    step('refine', 'pose3d.nc', '-o', 'world3d.nc', '--pose2d', 'all/pose2d.nc')
+    assert step('retarget', 'world3d.nc', '-o', 'clip.npz').stdout == 'clip.npz\n'
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['all', 'clip.npz', 'overlay.mp4', 'pose2d.nc', 'pose3d.nc', 'world3d.nc']
+    one, two = np.load('clip.npz')['rotation'], np.load('all/clip.npz')['rotation']
     np.testing.assert_allclose(one, two, atol=1e-4)
 
     # and a stage refuses the wrong frame of reference
