@@ -155,24 +155,39 @@ def _runs(mask):
     return np.split(np.flatnonzero(mask), np.flatnonzero(np.diff(np.flatnonzero(mask)) > 1) + 1)
 
 # %% ../nbs/50_retarget.ipynb #50-034
+_REACH = .9995  # of a stretched leg: what is missing is half a millimetre, what is won is a knee that knows where to bend
+
 def nudge(
     start: np.ndarray,    # (T, 3) m, the fixed upper end
     segments: np.ndarray, # (T, 3, 3) m, the three bones as vectors
     target: np.ndarray,   # (T, 3) m, for the lower end
-    rounds=12,
+    rounds=16,
 ) -> np.ndarray:          # (T, 3 bones, 3, 3) rotations to apply to the bones
     "The smallest turns of a chain's joints that bring its end to `target`, as near as it reaches."
-    turn = np.tile(np.eye(3), segments.shape[:2] + (1, 1))
+    span = target - start
+    reach = _REACH*np.linalg.norm(segments, axis=-1).sum(-1)
+    span = span*np.minimum(1, reach/np.maximum(np.linalg.norm(span, axis=-1), 1e-9))[:, None]
+    turn, damping = np.tile(np.eye(3), segments.shape[:2] + (1, 1)), np.full(len(span), 1e-3)
     for _ in range(rounds):
-        v = np.einsum('tjab,tjb->tja', turn, segments)
-        arm = np.cumsum(v[:, ::-1], 1)[:, ::-1]        # from each joint to the end
-        away = target - start - arm[:, 0]
-        JJ = (np.square(arm).sum((1, 2))[:, None, None] + 1e-4)*np.eye(3) - np.einsum('tja,tjb->tab', arm, arm)
-        omega = np.cumsum(np.cross(arm, np.linalg.solve(JJ, away[..., None])[:, None, :, 0]), 1)  # a bone turns with those above it
-        size = np.linalg.norm(omega, axis=-1, keepdims=True)
-        omega *= np.minimum(1, .3/np.maximum(size, 1e-9))   # no leaps: the formula holds for small turns
-        turn = Rotation.from_rotvec(omega.reshape(-1, 3)).as_matrix().reshape(turn.shape) @ turn
+        trial = _turned_towards(span, turn, segments, damping)
+        nearer = _missing(span, trial, segments) < _missing(span, turn, segments)
+        turn, damping = np.where(nearer[:, None, None, None], trial, turn), np.where(nearer, damping/5, damping*5)
     return turn
+
+def _missing(span, turn, segments):
+    "(T,) m, how far the chain's end is from `span`."
+    return np.linalg.norm(span - np.einsum('tjab,tjb->ta', turn, segments), axis=-1)
+
+def _turned_towards(span, turn, segments, damping):
+    "`turn` after one damped step that brings the chain's end nearer to `span` (T, 3)."
+    v = np.einsum('tjab,tjb->tja', turn, segments)
+    arm = np.cumsum(v[:, ::-1], 1)[:, ::-1]        # from each joint to the end
+    away = span - arm[:, 0]
+    JJ = (np.square(arm).sum((1, 2)) + damping)[:, None, None]*np.eye(3) - np.einsum('tja,tjb->tab', arm, arm)
+    omega = np.cumsum(np.cross(arm, np.linalg.solve(JJ, away[..., None])[:, None, :, 0]), 1)  # a bone turns with those above it
+    size = np.linalg.norm(omega, axis=-1, keepdims=True)
+    omega *= np.minimum(1, .3/np.maximum(size, 1e-9))   # no leaps: the formula holds for small turns
+    return Rotation.from_rotvec(omega.reshape(-1, 3)).as_matrix().reshape(turn.shape) @ turn
 
 # %% ../nbs/50_retarget.ipynb #50-036
 def plant(
