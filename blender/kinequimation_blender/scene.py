@@ -121,10 +121,12 @@ def add_light():
 
 
 def add_markers(contacts, frames):
-    """A marker at every touch-down, named after the foot: LH, LF, RH, RF."""
-    contacts = np.asarray(contacts, bool)
+    """A marker at every touch-down, named after the foot: LH, LF, RH, RF; in place of those of the clip before."""
+    markers, contacts = bpy.context.scene.timeline_markers, np.asarray(contacts, bool)
+    for marker in [m for m in markers if m.name in FEET]:
+        markers.remove(marker)
     for t, foot in np.argwhere(contacts[1:] & ~contacts[:-1]):
-        bpy.context.scene.timeline_markers.new(FEET[foot], frame=int(frames[t + 1]))
+        markers.new(FEET[foot], frame=int(frames[t + 1]))
 
 
 def bind(mesh, armature):

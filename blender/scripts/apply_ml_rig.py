@@ -18,7 +18,7 @@ from kinequimation_blender import child, files, loops, ml_rig, scene
 def main():
     args = arguments()
     skeleton = files.read_skeleton(args.skeleton)
-    clip = files.read_clip(args.clip, skeleton)
+    clip = files.part(files.read_clip(args.clip, skeleton), args.frames, args.clip)
     clip = loops.cut(clip, skeleton) if args.loop else clip
     fps, n = clip["meta"]["fps"], len(clip["rotation"])
     if args.scene:
@@ -46,6 +46,7 @@ def arguments():
     parser.add_argument("--rig", default="ML_rig", help="what the armature is called")
     parser.add_argument("--name", help="what the action is called; the clip's file name if left out")
     parser.add_argument("--loop", action="store_true", help="the cleanest stride alone")
+    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="a part of the clip, counted from 1, both included; 0 as LAST is its end")
     return parser.parse_args()
 
 

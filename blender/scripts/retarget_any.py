@@ -19,7 +19,7 @@ from kinequimation_blender.retarget import evaluate
 def main():
     args = arguments()
     skeleton = files.read_skeleton(args.skeleton)
-    clip = files.read_clip(args.clip, skeleton)
+    clip = files.part(files.read_clip(args.clip, skeleton), args.frames, args.clip)
     clip = loops.cut(clip, skeleton) if args.loop else clip
     scene.open_any(args.rig)
     armature = scene.armature(args.armature)
@@ -64,6 +64,7 @@ def arguments():
     parser.add_argument("--in-place", action="store_true", help="without the way covered")
     parser.add_argument("--loop", action="store_true", help="the cleanest stride alone")
     parser.add_argument("--reduce", type=float, nargs=2, metavar=("MM", "DEGREES"), help="fewer keys: how far the curves may stray")
+    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="a part of the clip, counted from 1, both included; 0 as LAST is its end")
     return parser.parse_args()
 
 

@@ -20,7 +20,7 @@ def main():
     args = arguments()
     rokoko.require(args.addon)
     skeleton, mapping = files.read_skeleton(args.skeleton), retarget.read_mapping(args.mapping)
-    clip = files.read_clip(args.clip, skeleton)
+    clip = files.part(files.read_clip(args.clip, skeleton), args.frames, args.clip)
     frames, name, result = scene.new_scene(clip["meta"]["fps"], len(clip["rotation"])), args.name or args.clip.stem, {}
     if args.measure:
         ours = rig.build_rig("ours")
@@ -64,6 +64,7 @@ def arguments():
     parser.add_argument("--measure", type=Path, help="JSON with error and time of both ways")
     parser.add_argument("--mapping", type=Path, default=retarget.MAPPINGS / "horse.json")
     parser.add_argument("--name", help="what the action is called; the clip's file name if left out")
+    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="a part of the clip, counted from 1, both included; 0 as LAST is its end")
     return parser.parse_args()
 
 
