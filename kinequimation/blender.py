@@ -53,6 +53,12 @@ def _why(code, stderr):
     if code < 0: return f'Blender ended with {signal.Signals(-code).name}. Is there enough memory? Its last line: {last}'
     return f'Blender ended with exit code {code}: {last}'
 
+def _require(clip_path, skeleton):
+    "Raises `InputError`, with the file's name, unless that file holds a clip for `skeleton`."
+    clip = MotionClip.load(clip_path)
+    try: clip.require(skeleton)
+    except InputError as error: raise InputError(f'{clip_path}: {error}') from None
+
 # %% ../nbs/51_blender.ipynb #51-008
 def run_script(
     name: str,        # of a script, without .py
@@ -126,7 +132,7 @@ def apply_clip(
     frames=None,      # (first, last) of the clip, counted from 1, both included; a clip of more than 10,000 frames needs it
 ) -> dict:            # file name -> path
     "Writes `OUTPUTS`, all or none; raises `InputError` or `BlenderError` in one line."
-    MotionClip.load(clip_path).require(HORSE_RIG)
+    _require(clip_path, HORSE_RIG)
     if video is not None: existing_file(video, 'a video')
     out = _folder(out_dir)
     with tempfile.TemporaryDirectory(prefix='.unfinished-', dir=out) as work:
@@ -173,7 +179,7 @@ def measure_retarget(
     rig_skeleton=None,   # of the horse that the rig is generated for; None: Rigify's own
 ) -> dict:               # median_mm, p99_mm, hoof_planted_max_mm, slide_max_mm, share_of_keys, per_bone_mm, seconds, ...
     "The distance between the control rig's bones and the clip, as evaluated by Blender."
-    MotionClip.load(clip_path).require(skeleton)
+    _require(clip_path, skeleton)
     with tempfile.TemporaryDirectory(prefix='kinequimation-') as work:
         out, rest = Path(work)/'retarget.json', Path(work)/'skeleton.json'
         skeleton.save(rest)
