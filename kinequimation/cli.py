@@ -502,18 +502,18 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
 # %% ../nbs/81_cli.ipynb #81-048
 class What(str, Enum):
     "What is measured."
-    two = '2d'; three = '3d'; retarget = 'retarget'; rig = 'rig'; gait = 'gait'; speed = 'speed'; lifter = 'lifter'; lifters = 'lifters'; all = 'all'
+    two = '2d'; three = '3d'; retarget = 'retarget'; rig = 'rig'; gait = 'gait'; speed = 'speed'; lifter = 'lifter'; lifters = 'lifters'; refine = 'refine'; all = 'all'
 
 @app.command(rich_help_panel=TRAIN, name='evaluate')
 @one_line
-def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender (retarget; rig: on made motion), the generated gaits beside a real horse, or the speed, the lifter on made motion (lifter), lifters of other kinds trained beside it (lifters); all: the first three.')] = What.all,
+def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender (retarget; rig: on made motion), the generated gaits beside a real horse, or the speed, the lifter on made motion (lifter), lifters of other kinds trained beside it (lifters), the refined made motion (refine); all: the first three.')] = What.all,
         data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also labelled pictures (annotations.json, or what render-dataset wrote); for gait recordings (.csv); for lifters a folder of motion. The film that ships if not given.', show_default=False)] = None,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
         detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
     "Measure the accuracy on a held-out horse: a film with its truth -> tables."
     from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
     from kinequimation.real_horse import brief, evaluate_gait
-    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed', 'lifter', 'lifters', 'rig')]:
+    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed', 'lifter', 'lifters', 'refine', 'rig')]:
         weights = {'2d': dict(detector=detector), 'speed': dict(detector=detector), 'gait': {}}.get(name, dict(detector=detector, lifter=lifter))
         measure, options = (evaluate_gait, {}) if name == 'gait' else (EVALUATIONS[name], weights | dict(threads=threads))
         with Bars(quiet) as bars: rows = measure(data, progress=lambda done, total: bars(f'Measuring {name}', done, total), **options)

@@ -29,6 +29,7 @@ from .train_lifter import _mean_of, _one_step, _optimizers, _set_rate
 def evaluate_lifter(
     data=None,      # not used: the motion is made
     lifter=None,    # weights (.onnx), or None: those that are shipped
+    detector=None,  # not used: its errors are replayed
     threads=None,
     progress=None,  # called with (done, total)
     n_clips=70,     # for each row
@@ -246,7 +247,7 @@ def _remembered(bank, n, seed):
 # %% ../nbs/31a_baselines.ipynb #31-020
 def evaluate_lifters(
     data=None,      # a folder of motion (`train_lifter.grow`); None: some is made
-    lifter=None,
+    lifter=None, detector=None,  # not used: they are trained here
     threads=None,
     progress=None,  # called with (done, total)
     minutes=1.,     # of processor time, for each network

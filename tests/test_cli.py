@@ -1,4 +1,5 @@
 "The command line as people meet it: its help, its speed, where it writes what."
+import inspect
 import re
 import subprocess
 import sys
@@ -9,9 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import CLI, ROOT, cli_env, complaint
-from kinequimation.cli import EXIT_CODE, app, explain
+from kinequimation.cli import EXIT_CODE, What, app, explain
+from kinequimation.evaluate import EVALUATIONS, evaluate_rig
 from kinequimation.files import InputError
 from kinequimation.formats import read_pose
+from kinequimation.lifter_baselines import evaluate_lifters
+from kinequimation.speed import evaluate_speed
 
 COMMANDS = ['animate', 'detect', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'export', 'view', 'gait', 'render-dataset', 'train-detector', 'fine-tune', 'train-lifter', 'evaluate', 'doctor']
 
@@ -38,6 +42,14 @@ def test_help_is_quick_and_imports_nothing_heavy(kinequimation, tmp_path):
     code = 'import sys, kinequimation.cli, kinequimation.pipeline; print([m for m in ("torch", "mmpose", "bpy", "numpy", "xarray", "cv2", "av", "onnxruntime") if m in sys.modules])'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=cli_env(tmp_path))
     assert done.stdout.strip() == '[]', done.stdout
+
+
+def test_whatever_can_be_measured_can_be_asked_for(quickly, tmp_path):
+    "Each by its name, and each takes what the command hands it: as far as the weights, which are not there."
+    assert {w.value for w in What} == {*EVALUATIONS, 'gait', 'all'}
+    for name in ('3d', 'retarget', 'refine', 'lifter'): assert 'nowhere.onnx' in complaint(quickly('evaluate', name, '--lifter', tmp_path/'nowhere.onnx')), name
+    for name, measure in dict(lifters=evaluate_lifters, rig=evaluate_rig, speed=evaluate_speed).items():
+        inspect.signature(measure).bind(None, **({} if name == 'speed' else dict(lifter=None)), detector=None, threads=None, progress=None)
 
 
 def test_version(kinequimation):
