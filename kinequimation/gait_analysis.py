@@ -181,15 +181,23 @@ def strides(
     k = track(source)
     down_up = events(contacts(k) if probability is None else probability, k.fps)
     foot, period, rows = stances(k, down_up), _period(down_up), []
+    usual = _usual_phases(foot)
     for start, end in zip(down_up[0][0][:-1], down_up[0][0][1:]):
         if not .55*period < end - start < 1.6*period: continue
         row = dict(start_s=float(start), end_s=float(end), hz=1/(end - start), **_way(k, start, end))
         for limb in LEGS:
-            near = [r for r in foot if r['limb'] == limb and start - 1e-6 <= r['touch_down_s'] < end - 1e-6]
-            row |= {f'duty_{limb}': _mean([r['stance_s'] for r in near])/(end - start), f'phase_{limb}': near[0]['phase'] if len(near) == 1 else np.nan}
+            mine = [r for r in foot if r['limb'] == limb]
+            near = [r for r in mine if abs(r['touch_down_s'] - start - usual[limb]*(end - start)) < (end - start)/2]
+            within = [r for r in mine if start - 1e-6 <= r['touch_down_s'] < end - 1e-6]
+            row |= {f'duty_{limb}': _mean([r['stance_s'] for r in within or near])/(end - start), f'phase_{limb}': near[0]['phase'] if len(near) == 1 else np.nan}
         row |= dict(suspension=_suspension(down_up, start, end))
         rows.append(row | dict(gait=classify(*_features([row]), row['speed_mps'], k.height)))
     return rows
+
+def _usual_phases(foot):
+    "When each limb lands as a rule, -.1 to .9 of a stride: what lands together with the left hind may do so a moment before it."
+    turns = {limb: np.exp(2j*np.pi*np.array([r['phase'] for r in foot if r['limb'] == limb])) for limb in LEGS}
+    return {limb: (np.angle(z[np.isfinite(z)].sum())/(2*np.pi) + .1) % 1 - .1 for limb, z in turns.items()}
 
 def _mean(x): x = np.array(x, float); x = x[np.isfinite(x)]; return float(x.mean()) if len(x) else float('nan')
 

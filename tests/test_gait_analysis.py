@@ -87,6 +87,18 @@ def test_suspension_and_phases_are_those_of_the_motion(motions):
         assert abs(off) < .04
 
 
+def test_what_lands_with_the_left_hind_has_a_phase_whichever_is_first(motions):
+    "A trot's right fore, late by two frames and early by two in turn: each stride has its landing, none has two."
+    m, on = motions['trot'], motions['trot'].contacts.astype(float)
+    landings = np.flatnonzero(np.diff(on[:, 0]) > 0) + 1   # of the left hind, whose diagonal it is
+    on[:, 3] = 0
+    for i, at in enumerate(landings): on[max(at + (2, -2)[i % 2], 0):at + round(.3*m.fps/m.stride_hz), 3] = 1
+    phases = np.array([row['phase_RF'] for row in strides(track(noisy_pose(m, 0, 0)), on)])
+    off = 2*m.stride_hz/m.fps
+    assert len(phases) >= 3 and np.isfinite(phases).all(), phases
+    np.testing.assert_allclose(np.abs((phases + .5) % 1 - .5), off, atol=off/2)
+
+
 def test_a_nod_is_found_and_has_its_sign():
     m = generate('trot', 3.2, n_frames=300, fps=60, seed=1)
     k = track(noisy_pose(m, 0, 0))
