@@ -93,8 +93,8 @@ class Job:
         """Asks the process to stop, so that it takes back what it had half written."""
         if self.state == "RUNNING" and self.cancelled_at is None:
             self.cancelled_at = time.monotonic()
-            try:
-                self.process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+            try:  # not SIGINT: a Blender that a shell has put into the background ignores it, and so do its children
+                self.process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM)
             except OSError:
                 self.process.terminate()
 
