@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SMOOTHERS', 'HOOVES', 'CAMERAS', 'fill_gaps', 'hampel', 'one_euro', 'kalman', 'smooth', 'smooth_root',
            'nearest_rotation', 'measured_skeleton', 'fit_rotations', 'mean_direction', 'slow', 'camera_axes', 'stances',
-           'guess_contacts', 'root_path', 'believable', 'stands_still', 'fit_trunk', 'refine']
+           'guess_contacts', 'root_path', 'believable', 'stands_still', 'fit_trunk', 'refine', 'turned_std']
 
 # %% ../nbs/40_refine.ipynb #40-002
 import numpy as np
@@ -420,7 +420,7 @@ def refine(
     camera='auto',            # one of CAMERAS: it stands still, turns in its place, or travels with the horse
     plant_hooves=True,
     progress=None,            # called with (done, total)
-) -> PoseSequence:            # frame 'world', with rotation, world_to_camera, root_location, contact, and `contact_probability` in the data set
+) -> PoseSequence:            # frame 'world', with rotation, world_to_camera, root_location, contact, the lifter's position_std (about the root; NaN where it saw nothing), and `contact_probability` in the data set
     "The horse in the world: constant bones, joints within their limits, planted hooves, a path, and the camera of each frame. Raises `InputError`."
     pose3d = pose3d.require(frame='root', n_dims=3, skeleton=HORSE68)
     turned, zoom, camera = _camera(pose3d, pose2d, camera)
@@ -464,10 +464,18 @@ def _written(pose3d, bones, st, seen, contacts, withers_height_m, log):
     M[:, :3, :3] = R
     M[:, :3, 3] = size*((0 if seen.fixed else st.camera) - np.einsum('tij,tj->ti', R,
                                                                      np.broadcast_to(st.camera if seen.fixed else st.root, (len(R), 3)) - start))
-    heads = (posed.heads - start)*size
+    heads, std = (posed.heads - start)*size, pose3d.position_std()
     return PoseSequence.from_arrays(heads, pose3d.scores(), pose3d.fps, HORSE68, image_size=pose3d.image_size, frame='world',
                                     source=pose3d.source, rotation=make_continuous(matrix_to_quat(posed.Q)),
-                                    root_location=heads[:, 0], world_to_camera=M, contact=contacts, focal_px=pose3d.focal_px, log=pose3d.log + [log])
+                                    root_location=heads[:, 0], world_to_camera=M, contact=contacts, focal_px=pose3d.focal_px, log=pose3d.log + [log],
+                                    position_std=None if std is None else size*turned_std(std, np.swapaxes(R, -1, -2)))
+
+def turned_std(
+    std,     # (T, K, 3) along the old axes, whose errors know nothing of each other
+    R,       # (T, 3, 3) rotations from the old axes to the new
+):           # (T, K, 3) along the new axes; NaN stays NaN
+    "Standard deviations in other axes: the root of the diagonal of R diag(std^2) R^T."
+    return np.sqrt(np.einsum('tij,tkj->tki', np.square(R), np.square(np.asarray(std, float))))
 
 def _with_fit(world, pose2d, log, zoom):
     "The sequence, its log completed by the median distance between its projection and the keypoints."

@@ -70,6 +70,8 @@ def test_the_measurements(result, short_clip):
     info, pose2d, pose3d = probe(short_clip), PoseSequence.load(out/'pose2d.nc'), PoseSequence.load(out/'pose3d.nc')
     assert pose2d.frame == 'image' and pose3d.frame == 'world' and pose2d.n_frames == pose3d.n_frames == info.n_frames
     assert np.isfinite(pose3d.xyz()).all()
+    spread = pose3d.position_std()[:, 1:]
+    assert np.isfinite(spread).all() and .005 < np.median(spread) < .3, 'how far off each joint may be, m'
     assert [s['step'] for s in pose3d.log][0] == 'detect' and 'refine' in [s['step'] for s in pose3d.log]
     clip = MotionClip.load(out/'clip.npz')
     assert clip.rotation.shape == (info.n_frames, 80, 4) and clip.fps == pytest.approx(info.fps)

@@ -8,6 +8,7 @@ from kinequimation.files import InputError
 from kinequimation.gait import generate
 from kinequimation.horses import random_horse
 from kinequimation.metrics import bone_length_variation, pa_mpjpe
+from kinequimation.player import PosePlayer
 from kinequimation.pose import PoseSequence
 from kinequimation.refine import HOOVES, SMOOTHERS, measured_skeleton, one_euro, refine
 from kinequimation.measure_refine import film_clip, score
@@ -98,6 +99,25 @@ def test_gaps_and_scale():
     assert np.isfinite(small.xyz()).all()
     np.testing.assert_allclose(2*small.xyz(), large.xyz(), atol=1e-4)
     np.testing.assert_allclose(2*small.world_to_camera()[:, :3, 3], large.world_to_camera()[:, :3, 3], atol=1e-4)
+
+
+@pytest.mark.parametrize('height', [1.6, .8])
+def test_the_spread_turns_with_the_axes_and_grows_with_the_horse(height):
+    "Depth is what a lifter knows least: the spread is a needle along the line of sight, also in the world. Found by drawing errors and turning them."
+    motion = generate('walk', n_frames=12, fps=25, seed=2)
+    pose, _ = true_lift(motion, film(motion, 'travel', .6))
+    needle = np.tile([.01, .02, .2], (12, 68, 1)); needle[3] = np.nan
+    world = refine(pose.replace(position_std=needle), withers_height_m=height)
+    R = world.world_to_camera()[:, :3, :3]
+    size = np.linalg.norm(world.xyz()[:, 1:] - world.xyz()[:, :1], axis=-1).sum()/np.linalg.norm(pose.xyz()[:, 1:], axis=-1).sum()
+    drawn = np.einsum('tji,nj->tni', R, np.random.default_rng(0).normal(size=(20_000, 3))*needle[0, 0]).std(1)*size
+    drawn[3] = np.nan
+    got = world.position_std()
+    for k in (0, 20, 67): np.testing.assert_allclose(got[:, k], drawn, rtol=.03)
+    line_of_sight = np.abs(R[0, 2]).argmax()
+    assert line_of_sight != 2 and got[0, 0].argmax() == line_of_sight
+    np.testing.assert_array_equal(PosePlayer(world).sigma, got)   # what the player draws
+    assert refine(pose).position_std() is None, 'what nobody knows is not made up'
 
 
 def test_refuses():
