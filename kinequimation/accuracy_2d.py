@@ -29,6 +29,7 @@ class Picture:
     true: np.ndarray = None   # (L, 2) px, NaN where nothing is labelled; None: there is no horse
     seen: np.ndarray = None   # (L,) bool: labelled as visible
     box: np.ndarray = None    # (4,) xyxy px
+    size: tuple = (np.inf, np.inf)   # (width, height) px, once it was answered
     said: dict = field(default_factory=dict)   # 'given', 'plain' (without the mirrored picture), 'found': (keypoints (68, 2), scores (68,))
 
     @property
@@ -81,6 +82,7 @@ def answer(
     for i, p in enumerate(pictures):
         image = cv2.imread(str(p.path))
         if image is None: raise InputError(f'Expected a picture, but {p.path} can not be read.')
+        p.size = image.shape[1::-1]
         if 'found' in hows: p.said['found'] = detector.predict(image)
         if p.true is not None:
             kept = detector.threshold, detector.flip_test
@@ -123,7 +125,8 @@ def table_pck(pictures, set_, **first) -> list:
         for name, which in (('all', np.ones(len(horses), bool)), ('3/4 of the points labelled', whole)):
             if which.any(): rows.append(_row(off[which], **first, box=words, horses=name, pictures=int(which.sum())))
     silent = np.array([np.isnan(p.said['found'][0]).all() for p in horses])
-    iou = np.array([0. if s else box_iou(pose_box(*p.said['found']), p.box) for p, s in zip(horses, silent)])
+    inside = lambda box, size: np.clip(box, 0, np.tile(size, 2))   # people and renderers draw a box as far as the picture goes
+    iou = np.array([0. if s else box_iou(inside(pose_box(*p.said['found']), p.size), p.box) for p, s in zip(horses, silent)])
     for row in rows:
         if row['box'] == 'found':
             which = slice(None) if row['horses'] == 'all' else whole
