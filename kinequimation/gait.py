@@ -76,7 +76,7 @@ _LOOK = dict(
     gallop=dict(k=1, travel=(.10, .12), late=(0, 0, 0), low=1, lift=(.375, .23), flex=7., roll=1.5, yaw=1.5, neck=(22, -6), head=(-6, 2),
                 tail=.75, heel=58, peak=(121, 56), fold=2.15, centre=(-.06, -.06)))
 
-# %% ../nbs/10_gait.ipynb #10-017
+# %% ../nbs/10_gait.ipynb #10-018
 @dataclass
 class _Style:
     "One horse's way of going, drawn once a motion: SI units and radians, its own size already in them."
@@ -97,7 +97,7 @@ class _Style:
         first = 2 if self.gait.endswith('left') else 0
         return self.phase[first] + self.duty[first]/2
 
-# %% ../nbs/10_gait.ipynb #10-018
+# %% ../nbs/10_gait.ipynb #10-019
 def _withers(skeleton):
     "m, from the ground to the top of the shoulder blade"
     return float(skeleton.head[skeleton.index('shoulder.L'), 2] - skeleton.tail[skeleton.index('f_hoof.L'), 2])
@@ -111,7 +111,7 @@ def _signal(slow, t):
     a, f, p = slow
     return (a*np.sin(2*np.pi*f*t[:, None, None] + p)).sum(-1)
 
-# %% ../nbs/10_gait.ipynb #10-019
+# %% ../nbs/10_gait.ipynb #10-021
 _NECK = ('neck.001', 'neck.002', 'neck.003', 'neck.004', 'head')
 _LOW = np.array([.25, .8, 1.05, 1.1, 1.05, .38])  # how a low neck bends: spine.006, the neck's four bones, the head
 
@@ -123,7 +123,7 @@ def _deepest(skeleton, clear=.05):
     nose = at[0][2] - .03*_withers(skeleton) + (y*np.exp(1j*low[:, None]*_LOW)).imag.sum(1)
     return float(np.interp(-clear*_withers(skeleton), -nose, low))
 
-# %% ../nbs/10_gait.ipynb #10-020
+# %% ../nbs/10_gait.ipynb #10-022
 def _style(gait, speed, skeleton, rng, turn, n_strides):
     "Draws a way of going; left leads are right leads in a mirror, so draws are the same."
     k, h = kind(gait), _withers(skeleton)/1.6
@@ -152,7 +152,7 @@ def _style(gait, speed, skeleton, rng, turn, n_strides):
         _draw_jitter(k, rng, n_strides, h))
     return s if mirror > 0 else _mirror(s)
 
-# %% ../nbs/10_gait.ipynb #10-021
+# %% ../nbs/10_gait.ipynb #10-024
 def _draw_body(look, rng):
     "What the trunk, the neck and the tail do, in radians, metres, cycles; signs are for the right lead."
     n, r = rng.normal, np.radians
@@ -174,7 +174,7 @@ def _draw_jitter(k, rng, n, h):
     "No two strides are the same: 1.2 cm along, .8 cm across, 6 % in height."
     return rng.normal(0, 1, (n, 4, 3))*np.array([.008*h, .012*h, .06])*(k != 'stand')
 
-# %% ../nbs/10_gait.ipynb #10-022
+# %% ../nbs/10_gait.ipynb #10-025
 def _mirror(s):
     "The same way of going on the other lead: left and right change places, turns and bends their sign."
     swap = [2, 3, 0, 1]
@@ -186,7 +186,7 @@ def _mirror(s):
              ears_slow=tuple(a[[1, 0, 2, 3]] for a in s.u['ears_slow']))
     return replace(s, **legs, u=u, turn=-s.turn, jitter=s.jitter[:, swap]*np.array([-1, 1, 1]))
 
-# %% ../nbs/10_gait.ipynb #10-026
+# %% ../nbs/10_gait.ipynb #10-029
 def _path(s, phase):
     "The ground below the middle of the trunk: (..., 2) m and heading (...) radians, 0 = towards -Y, positive = to the left."
     d = s.stride*phase
@@ -203,7 +203,7 @@ def _euler(yaw, roll, pitch):
     R[..., 2, 0], R[..., 2, 1], R[..., 2, 2] = -sy, cy*sx, cy*cx
     return R
 
-# %% ../nbs/10_gait.ipynb #10-027
+# %% ../nbs/10_gait.ipynb #10-030
 _SPINE = tuple(f'spine.00{i}' for i in range(1, 7))
 _BEND = np.array([0, 0, .33, .67, 1, 1])  # how much of the thorax (against the pelvis) is in each bone of the back
 
@@ -213,7 +213,7 @@ def _mid(s, fore):
     z = np.exp(2j*np.pi*k*(s.phase + s.duty/2)[pick]).sum()
     return np.angle(z)/(2*np.pi*k)
 
-# %% ../nbs/10_gait.ipynb #10-028
+# %% ../nbs/10_gait.ipynb #10-032
 def _trunk_angles(s, P, t):
     "(T, 6, 3) yaw, roll, pitch of the bones of the back, and (T,) mean height of the trunk against its rest."
     u, k, wave = s.u, s.look['k'], lambda n, phase: np.cos(2*np.pi*n*(P - phase))
@@ -231,7 +231,7 @@ def _trunk_angles(s, P, t):
     ends = np.stack([np.stack([-bend/2, roll[:, 0], pitch + flex/2 + 0*P], -1), np.stack([bend/2, roll[:, 1], pitch - flex/2 + u['pitch0']*0], -1)], 1)
     return ends[:, :1]*(1 - _BEND)[:, None] + ends[:, 1:]*_BEND[:, None], (zw + zc)/2, slow
 
-# %% ../nbs/10_gait.ipynb #10-031
+# %% ../nbs/10_gait.ipynb #10-037
 def _rest(skeleton):
     "What the rest pose says about the legs, once a skeleton: pivots and segments in the sagittal plane as complex numbers y + iz, sideways offsets; order LH, LF, RH, RF."
     i, H, T = skeleton.index, skeleton.head, skeleton.tail
@@ -244,7 +244,7 @@ def _rest(skeleton):
     return dict(bones=b, seg=seg[..., 1] + 1j*seg[..., 2], across=(joints[:, 5] - joints[:, 0])[:, 0], hoof=seg[:, 5], toe=joints[:, 6], mid=mid,
                 girdle=np.where(_FORE, i('spine.005'), i('spine.002')))
 
-# %% ../nbs/10_gait.ipynb #10-032
+# %% ../nbs/10_gait.ipynb #10-038
 def _pose_trunk(skeleton, s, P, t, rest):
     "Root path, rotations of the back, and where the four legs hang: pivots (T, 4, 3)."
     angles, z, slow = _trunk_angles(s, P, t)
@@ -263,7 +263,7 @@ def _pose_trunk(skeleton, s, P, t, rest):
     root = at - pivots.mean(1)
     return dict(angles=angles, heading=heading, slow=slow, root=root, pivots=pivots + root[:, None])
 
-# %% ../nbs/10_gait.ipynb #10-034
+# %% ../nbs/10_gait.ipynb #10-040
 def _cycle(s, P):
     "Leg clocks: which stride (T, 4), where in it 0..1, in stance or not, and how far through the swing 0..1."
     c = P[:, None] - s.phase
@@ -286,7 +286,7 @@ def _curves(s, w):
         out[:, leg] = PchipInterpolator(x, y)(w[:, leg])
     return out
 
-# %% ../nbs/10_gait.ipynb #10-036
+# %% ../nbs/10_gait.ipynb #10-042
 def _ease(u): "0 to 1 with no speed and no acceleration at the ends"; return u**3*(10 - 15*u + 6*u*u)
 
 def _ramp(x): "Integral of the smoothstep 3x^2 - 2x^3, from 0 to 1, then straight on."; return np.where(x < 1, x**3*(1 - x/2), x - .5)
@@ -300,7 +300,7 @@ def _swing(s, u):
     return np.where(u < .5, half(u), 1 - half(1 - u))
 def _bump(u): "0, 1 at u = .4, 0; soft at both ends"; return (u**2*(1 - u)**3)/(.4**2*.6**3)
 
-# %% ../nbs/10_gait.ipynb #10-038
+# %% ../nbs/10_gait.ipynb #10-045
 def _plants(s, k, rest):
     "Where hoof `leg` lands in its stride `k` (T, 4): (T, 4, 3) m and the heading there."
     xy, heading = _path(s, k + s.phase + s.duty/2)
@@ -321,7 +321,7 @@ def _toes(s, P, rest):
     toe[..., 2] = np.where(stance, 0, s.lift*(1 + lift)*_bump(u))
     return toe, yaw + (yaw2 - yaw)*e, _curves(s, w), stance
 
-# %% ../nbs/10_gait.ipynb #10-039
+# %% ../nbs/10_gait.ipynb #10-046
 def _standing_toes(s, P, rest):
     "Four hooves on the ground, not quite square; now and then a hind hoof rests on its toe."
     toe = rest['toe']*[1, 1, 0] - rest['mid']*[0, 1, 0] + s.stand_at
@@ -329,7 +329,7 @@ def _standing_toes(s, P, rest):
     if s.resting >= 0: curves[:, s.resting, 0], curves[:, s.resting, 1] = .6, .35
     return np.broadcast_to(toe, (len(P), 4, 3)), np.zeros((len(P), 4)), curves, np.ones((len(P), 4), bool)
 
-# %% ../nbs/10_gait.ipynb #10-044
+# %% ../nbs/10_gait.ipynb #10-051
 _LEAST = np.radians(np.where(_FORE, -12., -17.))  # how far the leg opens beyond its rest before the trunk is lowered instead
 _OPEN = np.radians(np.where(_FORE, -15., -19.))   # how far it can open at all
 _KNEE = np.radians(-24.)                          # where the folding of the carpus is counted from
@@ -347,7 +347,7 @@ def _fetlock(x, at, seg, curves, stance_weight):
     pastern = curves[..., 1] - .7*stance_weight*x
     return at - seg[:, 4]*np.exp(1j*pastern), pastern
 
-# %% ../nbs/10_gait.ipynb #10-045
+# %% ../nbs/10_gait.ipynb #10-053
 def _plane(trunk, toe, yaw, curves, rest):
     "The plane that each leg swings in: tilt (T, 4), and in it the pastern's lower end against the pivot as y + iz."
     hoof = _euler(yaw, 0*yaw, curves[..., 0])
@@ -364,7 +364,7 @@ def _blade(s, at, rest, pitch):
     limb = np.angle(at/(rest['seg'][:, :5].sum(1)))
     return np.where(_FORE, _BLADE + .45*limb + .3*pitch, 0), limb
 
-# %% ../nbs/10_gait.ipynb #10-046
+# %% ../nbs/10_gait.ipynb #10-054
 def _pull(s, at, top, seg, curves, stance_weight, free):
     "In swing a hoof may not be dragged along at full stretch: what is out of easy reach is drawn up towards the shoulder, softly."
     least = .5*(_LEAST + _OPEN)
@@ -373,7 +373,7 @@ def _pull(s, at, top, seg, curves, stance_weight, free):
     x = np.maximum(np.abs(d) - reach + soft, 0)
     return at - free*np.where(x < 2*soft, x**2/(4*soft), x - soft)*d/np.abs(d)
 
-# %% ../nbs/10_gait.ipynb #10-047
+# %% ../nbs/10_gait.ipynb #10-056
 def _solve(s, trunk, toe, yaw, curves, stance_weight, free, rest):
     "The folding of each leg that takes its hoof where it has to be, by bisection; then it is aimed. Angles (T, 4): blade, upper, middle, cannon, pastern, hoof; the plane; what is out of reach (m)."
     seg = rest['seg']
@@ -403,7 +403,7 @@ def _needed_drop(s, trunk, toe, yaw, curves, stance_weight, rest):
     reach = np.abs(_fan(s, x, seg, curves)[0])
     return -d.imag - np.sqrt(np.maximum(reach**2 - d.real**2, (.3*reach)**2))
 
-# %% ../nbs/10_gait.ipynb #10-051
+# %% ../nbs/10_gait.ipynb #10-060
 def _weight(s, P):
     "(T, 4) 1 while the leg carries, 0 in swing, soft between; and 0 while the hoof is bound to the ground, 1 while it is free."
     if not s.freq: return np.ones((len(P), 4)), np.zeros((len(P), 4))
@@ -411,7 +411,7 @@ def _weight(s, P):
     window = _ease(np.clip(np.minimum(u, 1 - u)/.25, 0, 1))*~stance
     return 1 - window, ~stance
 
-# %% ../nbs/10_gait.ipynb #10-052
+# %% ../nbs/10_gait.ipynb #10-061
 def _moments(s, strides=6):
     "Phases at which a leg is tried hardest: when it lands, when it leaves, and some between."
     if not s.freq: return s.u['start'] + np.arange(24)/8
@@ -441,7 +441,7 @@ def _carry(skeleton, s, rest):
         s = replace(s, drop=(max(fore, hind - .05*s.size, least), max(hind, fore - .05*s.size, least)))
     return replace(s, drop=(s.drop[0] + .003*s.size, s.drop[1] + .003*s.size))
 
-# %% ../nbs/10_gait.ipynb #10-055
+# %% ../nbs/10_gait.ipynb #10-064
 # pitch of tail.001 to .005 when it hangs, and when it is carried
 _TAIL_DOWN, _TAIL_UP = np.radians([-12, -20, -42, -64, -80]), np.radians([14, 26, 8, -14, -28])
 
@@ -465,7 +465,7 @@ def _neck_angles(s, P, t, trunk):
     full = np.append(part, 1.05)
     return np.stack([chest[:, :1] + yaw[:, None]*full + trunk['heading'][:, None], chest[:, 1:2]*(1 - .6*full), pitch], -1)
 
-# %% ../nbs/10_gait.ipynb #10-056
+# %% ../nbs/10_gait.ipynb #10-065
 def _tail_angles(s, P, t, trunk):
     "(T, 5, 3): hangs, is carried higher the faster, swings behind with a lag from bone to bone."
     u, i, croup = s.u, np.arange(5), trunk['angles'][:, 0]
@@ -476,7 +476,7 @@ def _tail_angles(s, P, t, trunk):
     pitch = _TAIL_DOWN + u['tail']*(_TAIL_UP - _TAIL_DOWN) + bounce + croup[:, 2:]*(.8 - .18*i)
     return np.stack([croup[:, :1] + trunk['heading'][:, None] + .5*swing, croup[:, 1:2] + swing, pitch], -1)
 
-# %% ../nbs/10_gait.ipynb #10-057
+# %% ../nbs/10_gait.ipynb #10-067
 def _owners(skeleton):
     "(B,) for each bone the bone whose rotation it takes unless it is posed itself: halves follow their first half, the face the head, the mane the neck."
     own = np.arange(len(skeleton))
@@ -486,7 +486,7 @@ def _owners(skeleton):
         if n not in posed: own[b] = own[skeleton.parents[b]]
     return own
 
-# %% ../nbs/10_gait.ipynb #10-058
+# %% ../nbs/10_gait.ipynb #10-068
 def _assemble(skeleton, s, P, t, trunk, legs, rest):
     "(T, 80, 3, 3) global deltas."
     i, T = skeleton.index, len(P)
@@ -504,7 +504,7 @@ def _assemble(skeleton, s, P, t, trunk, legs, rest):
     Q = _euler(*np.moveaxis(E[:, used], -1, 0))[:, back]
     return _face(skeleton, s, t, Q)
 
-# %% ../nbs/10_gait.ipynb #10-059
+# %% ../nbs/10_gait.ipynb #10-069
 def _face(skeleton, s, t, Q):
     "Ears that turn and a jaw that is not always shut, on top of the head."
     slow, zero, at = _signal(s.u['ears_slow'], t), 0*t, skeleton.index
@@ -515,7 +515,7 @@ def _face(skeleton, s, t, Q):
     Q[:, at('jaw')] = jaw; Q[:, at('jaw.001')] = jaw
     return Q
 
-# %% ../nbs/10_gait.ipynb #10-061
+# %% ../nbs/10_gait.ipynb #10-071
 @dataclass(frozen=True, eq=False)
 class Motion:
     "What `generate` gives: global deltas and the root's path of one horse, with what is known about them."
@@ -546,12 +546,12 @@ class Motion:
         "(T, 4, 3) m, world: the toes of LH, LF, RH, RF."
         return self.tails[:, [self.skeleton.index(n) for n in ('r_hoof.L', 'f_hoof.L', 'r_hoof.R', 'f_hoof.R')]]
 
-# %% ../nbs/10_gait.ipynb #10-062
+# %% ../nbs/10_gait.ipynb #10-073
 def _draw_stand(rng, s):
     "A standing horse: hooves not quite square, a hind leg that rests, or none."
     return replace(s, stand_at=rng.normal(0, 1, (4, 3))*np.array([.015, .06, 0])*s.size, resting=int(rng.choice([-1, -1, 0, 2])))
 
-# %% ../nbs/10_gait.ipynb #10-063
+# %% ../nbs/10_gait.ipynb #10-074
 def generate(
     gait: str = 'walk',                # one of GAITS
     speed: float = None,               # m/s; None: drawn from the gait's range
@@ -581,7 +581,7 @@ def generate(
     Q = _assemble(skeleton, s, P, t, trunk, legs, rest)
     return Motion(Q, trunk['root'], stance, skeleton, gait, float(s.speed), float(fps), float(s.freq), P, dict(style=s, trunk=trunk, legs=legs))
 
-# %% ../nbs/10_gait.ipynb #10-065
+# %% ../nbs/10_gait.ipynb #10-077
 def hoof_slide(
     m: Motion,
 ) -> tuple:  # m: how far a standing toe wanders, how far it is off the ground, how far any toe is under it
