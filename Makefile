@@ -8,13 +8,14 @@ BIN   := .venv/bin
 HASH  := $(shell cat setup.py constraints.txt settings.ini | sha256sum | cut -c1-12)
 BASE  := .venv/.made
 DEMO  := .venv/.installed-demo-$(HASH)
+LAB   := .venv/.installed-lab-$(HASH)
 ALL   := .venv/.installed-all-$(HASH)
 PIP   := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 # Two busy processes on two cores: torch's and OpenMP's waiting threads would otherwise spin and starve each other.
 QUIET := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help check demo test notebooks-test test-walkthroughs pytest test-blender-all extension wheel-test install-demo install docs readme picture measure-detector clean pins
+.PHONY: help check demo lab test notebooks-test test-walkthroughs pytest test-blender-all extension wheel-test install-demo install docs readme picture measure-detector clean pins
 
 help:  ## this list
 	@echo "KinEquiMation: a horse video in, an editable Rigify animation in Blender out."
@@ -33,6 +34,11 @@ $(DEMO): $(BASE) | check
 	$(PIP) --no-build-isolation -e '.[blender]'
 	@rm -f .venv/.installed-demo-*; touch $@
 
+$(LAB): $(DEMO) | check
+	@echo "Installing JupyterLab and the players (about a minute) ..."
+	$(PIP) --no-build-isolation -e '.[blender,notebooks]'
+	@rm -f .venv/.installed-lab-*; touch $@
+
 $(ALL): $(DEMO) | check
 	@echo "Installing training, notebooks and development tools (some minutes, 1.5 GB more) ..."
 	$(PIP) --no-build-isolation -e '.[train,blender,cluster,notebooks,dev]'
@@ -43,7 +49,11 @@ install: $(ALL)  ## .venv with everything: training, notebooks, development
 
 demo: $(DEMO)  ## animate the clip that ships with the project, into out/demo
 	$(BIN)/kinequimation animate $(CLIP) -o $(OUT)
-	@echo; echo "Written:"; ls -1 $(OUT)/* | sed 's/^/  /'; echo "Open $(OUT)/scene.blend in Blender 5.0 or later."
+	@echo; echo "Film and horse side by side, in your browser:  $(BIN)/kinequimation view $(OUT) --video $(CLIP)"
+	@echo "The scene wants Blender 5.0 or later, from https://www.blender.org/download/ ."
+
+lab: $(LAB)  ## the walkthroughs in JupyterLab, to press the buttons yourself
+	$(BIN)/jupyter lab nbs/tutorials
 
 test: notebooks-test pytest  ## everything: the notebooks, then pytest with the Blender tests
 
