@@ -106,8 +106,10 @@ def make_local(site):
     shutil.copytree(ROOT / 'tools/site/katex', libs / 'katex', dirs_exist_ok=True)
     shutil.copy(Path(find_spec('plotly').origin).parent / 'package_data/plotly.min.js', libs)
     pages = list(site.rglob('*.html'))
+    chapters = {re.sub(r'^\d+[a-z]?_', '', p.stem): (p.stem, set(re.findall(r'id="([\w.]+)"', p.read_text(encoding='utf-8')))) for p in site.glob('*.html')}
     for page in pages:
         html, up = page.read_text(encoding='utf-8'), '../' * (len(page.relative_to(site).parts) - 1)
+        html = names_at_home(html, page.stem, up, chapters)
         html = KATEX_ELSEWHERE.sub(f'{up}site_libs/katex', html)
         html = PLOTLY_ELSEWHERE.sub('', html)
         if 'Plotly.newPlot' in html: html = html.replace('</head>', f'<script src="{up}site_libs/plotly.min.js"></script>\n</head>', 1)
@@ -116,6 +118,23 @@ def make_local(site):
         html = re.sub(r'href="(?:\.\./)+(\w[\w/]*(?:\.md)?|LICENSE)"', lambda m: f'href="{repository()}/blob/main/{m[1]}"' if (ROOT / m[1]).is_file() else m[0], html)
         page.write_text(html, encoding='utf-8')
     return len(pages)
+
+
+DOORS = {'pipeline', 'metrics', 'gait_analysis'}   # chapters whose plain words are meant wherever they stand: refine, pck, analyse
+
+def names_at_home(
+    html,       # a page
+    stem,       # its name
+    up,         # from there to the site's folder
+    chapters,   # {a chapter's name without its number: (its page's name, the headings there)}
+):
+    "nbdev links names in code to the site in the web, under the chapter's name without its number: link them to the page beside it. What has no heading there, and everyday words (train, place), stay words."
+    def link(m):
+        chapter, headings = chapters.get(m[1], ('', ()))
+        everyday = m[2].isalpha() and re.search(r'>([a-z]+)<', m[3]) and m[1] not in DOORS and chapter != stem
+        return m[3] if everyday or m[2] not in headings else f'<a href="{up if chapter != stem else ""}{chapter}.html#{m[2]}">{m[3]}</a>'
+    html = re.sub(rf'\[(`[^`]+`)\]\({re.escape(home())}/[^)]*\)', r'\1', html)   # in the comments of a signature, where a link can't be
+    return re.sub(rf'<a href="{re.escape(home())}/(\w+)\.html#([\w.]+)"[^>]*>(.*?)</a>', link, html)
 
 
 FETCH = 'const r = await fetch(offset + "search.json");\n      index = await r.json();'
@@ -145,8 +164,11 @@ def play_on_the_start_page(site, player):
     page.write_text(html[:heading.start()] + f'<div class="start-player">{player}{words}</div>\n' + html[heading.start():], encoding='utf-8')
 
 
-def repository():
-    return re.search(r'^git_url\s*=\s*(\S+)', (ROOT / 'settings.ini').read_text(), re.M)[1]
+def setting(name): return re.search(rf'^{name}\s*=\s*(\S+)', (ROOT / 'settings.ini').read_text(), re.M)[1]
+
+def repository(): return setting('git_url')
+
+def home(): return setting('doc_host') + setting('doc_baseurl')
 
 
 def build(out):
