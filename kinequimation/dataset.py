@@ -31,7 +31,7 @@ from .clip import MotionClip
 from .files import InputError, atomic_path, existing_file
 from .gait import SPEEDS, generate
 from .horses import draw_horse
-from .skeleton import HORSE68, HORSE_RIG, fk, fk_tails, load_skeleton, matrix_to_quat, quat_to_matrix
+from .skeleton import HORSE68, HORSE_RIG, SIDE_COLOURS, fk, fk_tails, load_skeleton, matrix_to_quat, quat_to_matrix, side_of
 
 # %% ../nbs/11_dataset.ipynb #11-006
 SCHEMA = 2                # of labels and index
@@ -631,7 +631,10 @@ def _draw_label(image, horse, scale):
         cv2.circle(image, px(points[k, :2]), 2 if points[k, 2] == 2 else 1, _side(k), -1 if points[k, 2] == 2 else 1, cv2.LINE_AA)
 
 
-def _side(k): return (60, 60, 230) if '.L' in HORSE68.names[k] else (230, 120, 40) if '.R' in HORSE68.names[k] else (60, 200, 60)
+def _side(k):
+    "BGR; the middle green, since the mask's outline is white."
+    side = side_of(HORSE68.names[k])
+    return (60, 200, 60) if side == 'middle' else tuple(bytes.fromhex(SIDE_COLOURS[side][1:])[::-1])
 
 # %% ../nbs/11_dataset.ipynb #11-055
 def summary(

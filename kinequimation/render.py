@@ -34,7 +34,7 @@ from .pose import PoseSequence
 from .skeleton import HORSE68, load_skeleton, matrix_to_quat
 from .video import VideoWriter
 
-# %% ../nbs/12_render.ipynb #12-005
+# %% ../nbs/12_render.ipynb #12-007
 class StudioDied(Exception):
     "Blender ended in the middle of a job; `at` is the picture that it was making ('' = it was furnishing)."
     def __init__(self, at, why): super().__init__(why); self.at = at
@@ -80,7 +80,7 @@ class Studio:
             try: pipe.close()
             except OSError: pass   # what was not yet sent has nobody to go to
 
-# %% ../nbs/12_render.ipynb #12-006
+# %% ../nbs/12_render.ipynb #12-008
 def _command(*more):
     return [sys.executable, str(blender_dir()/'synth'/'render.py'), '--skeleton', str(assets_dir()/'skeletons'/'horse.json'), '--cache',
             str(cache_dir()), *map(str, more)]
@@ -108,7 +108,7 @@ def _last_line(path):
     lines = [l.strip() for l in Path(path).read_text(errors='replace').splitlines() if l.strip()] if Path(path).exists() else []
     return lines[-1][:200] if lines else 'no last words'
 
-# %% ../nbs/12_render.ipynb #12-008
+# %% ../nbs/12_render.ipynb #12-010
 TRIES = 2
 
 def render_job(
@@ -126,7 +126,7 @@ def render_job(
         blamed = [job['names'][k] for k in todo] if failed[''] else [s for s in failed if failed[s]]
         for s in blamed: tries[s] += 1; why[s] = reason
 
-# %% ../nbs/12_render.ipynb #12-012
+# %% ../nbs/12_render.ipynb #12-014
 def render_jobs(
     jobs,           # iterable of jobs; planned as they are wanted
     out: Path,      # folder for logs while it runs
@@ -145,7 +145,7 @@ def render_jobs(
     finally: crew.stop()
     return crew.given_up
 
-# %% ../nbs/12_render.ipynb #12-013
+# %% ../nbs/12_render.ipynb #12-015
 class _Crew:
     "Threads with a studio each, and one iterator of jobs among them."
     def __init__(self, jobs, out, workers):
@@ -175,7 +175,7 @@ class _Crew:
         for thread in self.threads:
             if thread.ident: thread.join(10)
 
-# %% ../nbs/12_render.ipynb #12-015
+# %% ../nbs/12_render.ipynb #12-017
 def render_on_cluster(
     numbers,           # of the clips
     scheduler: str,    # address, such as tcp://10.0.0.1:8786; or a dask.distributed Client
@@ -200,7 +200,7 @@ def render_on_cluster(
         if isinstance(scheduler, str): client.close()
     return given_up
 
-# %% ../nbs/12_render.ipynb #12-016
+# %% ../nbs/12_render.ipynb #12-018
 _own = threading.local()   # a studio for each thread of a Dask worker
 
 def _render_clip_here(number, plan):
@@ -216,7 +216,7 @@ def _studio_here(dead):
         _own.studio = Studio(folder/'log', folder/'blender')
     return _own.studio
 
-# %% ../nbs/12_render.ipynb #12-018
+# %% ../nbs/12_render.ipynb #12-020
 def render_dataset(
     out,                # folder to write
     n: int,             # frames, rounded up to whole clips
@@ -245,7 +245,7 @@ def render_dataset(
     if given_up: raise InputError(_lost(out, given_up, counter.total))
     return out
 
-# %% ../nbs/12_render.ipynb #12-019
+# %% ../nbs/12_render.ipynb #12-021
 class _Counter:
     "Counts frames, and tells."
     def __init__(self, total, done, progress):
@@ -285,7 +285,7 @@ def _lost(out, given_up, total):
     first = sorted(given_up)[0]
     return f'Expected {total} frames, but {len(given_up)} could not be rendered in two tries, the first of them {first} ({given_up[first]}). They are named in {out/"failed.jsonl"}; everything else is there, and the same command tries them again.'
 
-# %% ../nbs/12_render.ipynb #12-024
+# %% ../nbs/12_render.ipynb #12-026
 def benchmark_render(
     n: int = 64,        # frames
     workers: int = 2,
@@ -321,7 +321,7 @@ def _floor(workers, size, scratch):
     if len(lines) < workers: raise InputError('Expected Blender to render an empty picture, but it did not. Try `kinequimation render-dataset` to see why.')
     return float(np.mean([json.loads(l)['floor_cpu'] for l in lines]))
 
-# %% ../nbs/12_render.ipynb #12-026
+# %% ../nbs/12_render.ipynb #12-028
 def render_clip(
     out,               # folder to write: clip.mp4, pose2d.nc, pose3d.nc, clips/horse.{npz,json}
     gait='trot',
@@ -355,7 +355,7 @@ def render_clip(
     _write_truth(out, motion, camera, names, fps, size)
     return _write_video(out, names, fps, size)
 
-# %% ../nbs/12_render.ipynb #12-027
+# %% ../nbs/12_render.ipynb #12-029
 def _film_jobs(out, horse, motion, camera, n, fps, size, samples, seed):
     "The film in jobs of eight frames, so that several studios may work on it: one place, one camera, one look."
     R, t, eyes = (np.broadcast_to(a, (n,) + a.shape[-k:]) for a, k in ((camera.R, 2), (camera.t, 1), (camera.location, 1)))
@@ -381,7 +381,7 @@ def _film(heads, size, follow, azimuth_deg, fov_deg):
     a = np.radians(azimuth_deg)
     return look_at(target + (reach/np.tan(np.radians(fov_deg)/2) + spread[0])*np.array([np.cos(a), np.sin(a), .06]), target, size, fov_deg)
 
-# %% ../nbs/12_render.ipynb #12-028
+# %% ../nbs/12_render.ipynb #12-030
 def _write_truth(out, motion, camera, names, fps, size):
     "What is known about the film, as poses."
     horses = [load_label(out/'labels'/f'{n}.json')['horses'] for n in names]
