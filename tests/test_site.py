@@ -49,6 +49,22 @@ def test_pages_link_to_what_is_there(site):
 
 
 @needs_smalldocs
+def test_names_lead_to_headings_of_this_site(site):
+    "A name in code leads to the page beside it, not to the site in the web, which nobody reaches from the folder; and to a heading that is there."
+    text = {html.resolve(): html.read_text(encoding='utf-8') for html in site.rglob('*.html')}
+    home = re.search(r'^doc_host\s*=\s*(\S+)', (ROOT / 'settings.ini').read_text(), re.M)[1]
+    assert [html.name for html, page in text.items() if home in page] == []
+    headings = {html: set(re.findall(r'id="([^"]+)"', page)) for html, page in text.items()}
+    assert 'href="00a_files.html#inputerror"' in text[(site / '10_gait.html').resolve()]
+    for html, page in text.items():
+        for link in set(re.findall(r'href="([^"]+)"', page)):
+            parts = urlsplit(link)
+            target = (html.parent / unquote(parts.path)).resolve() if parts.path else html
+            if parts.scheme or not parts.fragment or target not in text: continue
+            assert unquote(parts.fragment) in headings[target], f'{html.name} links to {link}, which is no heading there'
+
+
+@needs_smalldocs
 def test_every_page_opens(site, page):
     said = {}
     with served(site) as address:
