@@ -57,6 +57,7 @@ def copy_sources(to):
 def models():
     "The page of the networks that ship: their cards, one after the other, each a level lower."
     cards = [p.read_text(encoding='utf-8').strip() for p in sorted((ROOT / 'kinequimation/assets/models').glob('*.md'))]
+    cards = [re.sub(r'^\| command \| ([^`,|]+?)(,[^|]*)? \|$', r'| command | `\1`\2 |', card, flags=re.M) for card in cards]   # or -- becomes a dash
     head = '---\ntitle: Models\ndescription: "The networks that ship: what they learned from, what they were measured on, what they fail at."\n---\n'
     note = 'Each network is one ONNX file that runs without PyTorch, and says itself which skeleton and which input it wants. Others are chosen with `--detector` and `--lifter`. How they are trained: ' \
            '[the detector](21_train_detector.ipynb), [the lifter](31_train_lifter.ipynb), [on your own horses](tutorials/train_on_your_own_horses.ipynb).'
