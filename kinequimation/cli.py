@@ -632,6 +632,7 @@ def main(
     args=None, # the command line, sys.argv if None
 ):
     "Run the command line and leave the process with its exit code."
+    os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')   # before numpy is loaded: its matrices are small here
     if args is None: _calm_signals()
     try: code = app(args, prog_name='kinequimation', standalone_mode=False)
     except KeyboardInterrupt as e: _say(f'kinequimation: {explain(e)}'); code = EXIT_CODE
