@@ -15,19 +15,20 @@ import numpy as np
 from .files import InputError
 from .legs import near_side, steady_side
 from .pose import PoseSequence
-from .skeleton import HORSE68
+from .skeleton import HORSE68, SIDE_COLOURS, side_of
 from .stream import ahead_of, pictures
 from .video import VideoWriter, probe
 
 # %% ../nbs/06_overlay.ipynb #06-006
-_LEFT, _RIGHT, _MIDDLE = (40, 135, 255), (255, 175, 50), (240, 240, 240)  # BGR
+_LEFT, _RIGHT = (tuple(bytes.fromhex(SIDE_COLOURS[side][1:])[::-1]) for side in ('left', 'right'))   # BGR
+_MIDDLE = (240, 240, 240)   # the grey of the diagrams is lost on a picture
 _FACE = ('skull', 'eye', 'nose', 'ear', 'jaw')
 
 def side_colour(
     name: str,   # a bone
 ) -> tuple:      # BGR
     "Orange for the left side, blue for the right, nearly white for the middle."
-    return _LEFT if '.L' in name else _RIGHT if '.R' in name else _MIDDLE
+    return dict(left=_LEFT, right=_RIGHT, middle=_MIDDLE)[side_of(name)]
 
 
 def draw_pose(
