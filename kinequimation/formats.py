@@ -53,6 +53,7 @@ def read_dlc_csv(
         raise InputError(f"Expected a CSV file of DeepLabCut with the header rows 'scorer', 'bodyparts' and 'coords', but {path} begins with {', '.join(levels) or repr(rows[0][0][:40] if rows else '')}.")
     first = next((i for i, cell in enumerate(rows[levels.index('coords')][1:], 1) if cell.strip()), None)   # labelled pictures have up to three index columns
     if first is None: raise InputError(f'Expected columns of keypoints in {path}, but it has none.')
+    if len(rows) == len(levels): raise InputError(f'Expected frames below the header of {path}, but there are none.')
     head, body = rows[:len(levels)], rows[len(levels):]
     wrong = next((i for i, r in enumerate(rows) if len(r) != len(head[-1])), None)
     if wrong is not None:
@@ -293,14 +294,18 @@ def read_movement(
         raise InputError(f"Expected movement's poses with 'position' over time, space, keypoint and individual in {path}, but got "
                          + (f'{", ".join(map(str, ds.position.dims))}.' if 'position' in ds else f'the variables {", ".join(map(str, ds.data_vars))}.'))
     if ds.sizes['space'] != 2: raise InputError(f'Expected 2D poses, but those in {path} are {ds.sizes["space"]}D.')
+    if 'space' in ds.coords and set(ds.space.values) == {'x', 'y'}: ds = ds.sel(space=['x', 'y'])   # whichever is written first
     if 'keypoint' not in ds.coords: raise InputError(f'Expected the keypoints in {path} to have names, but they have none.')
     order = ('time', 'individual', 'keypoint')
-    position = ds.position.transpose(*order, 'space').values.astype(float)
+    if 'confidence' in ds and {d: ds.confidence.sizes.get(d) for d in order} != {d: ds.sizes[d] for d in order}:
+        raise InputError(f'Expected confidence for as many frames, animals and keypoints as positions in {path}, but got {dict(ds.confidence.sizes)} and {dict(ds.position.sizes)}: the counts do not match.')
+    try: position, fps = ds.position.transpose(*order, 'space').values.astype(float), _rate(ds.attrs.get('fps'))
+    except (TypeError, ValueError) as e: raise InputError(f'Expected numbers in {path}, but {str(e)[:80]}.') from None
     confidence = ds.confidence.transpose(*order).values.astype(float) if 'confidence' in ds else np.full(position.shape[:3], np.nan)
     individuals = ds.individual.values if 'individual' in ds.coords else range(ds.sizes['individual'])
-    fps = ds.attrs.get('fps')
-    return Tracks('movement', tuple(map(str, ds.keypoint.values)), tuple(map(str, individuals)), position, confidence,
-                  float(fps) if fps is not None and np.ndim(fps) == 0 and fps != 'None' else None)
+    return Tracks('movement', tuple(map(str, ds.keypoint.values)), tuple(map(str, individuals)), position, confidence, fps)
+
+def _rate(fps): "Frames a second as movement writes them, or None."; return float(fps) if fps is not None and np.ndim(fps) == 0 and fps != 'None' else None
 
 # %% ../nbs/01b_formats.ipynb #01-034
 def tool_of(
@@ -308,7 +313,7 @@ def tool_of(
 ) -> str:   # own | movement | dlc_h5 | dlc_csv | slp | sleap_analysis | coco | csv
     "Which tool wrote a file; raises `InputError`."
     path = existing_file(path, 'a file of 2D keypoints')
-    start = path.open('rb').read(4096)
+    with path.open('rb') as f: start = f.read(4096)
     if start[:4] == b'\x89HDF': return _hdf5_tool(path)
     if start[:3] == b'CDF': return 'movement'
     if start.lstrip()[:1] in (b'{', b'[') and b'\0' not in start: return 'coco'
@@ -397,7 +402,7 @@ def _own(path, tool, fps, image_size):
 def _one_individual(path, tracks, individual):
     "(T, K, 2) px, (T, K), the name of the animal that is wanted, and (K,) its keypoints' names: those that only others have are left out."
     seen = np.isfinite(tracks.position).all(-1).any((0, 2))
-    if np.isinf(tracks.position).any(): raise InputError(f'Expected finite positions (empty where missing), but {path} has infinite ones.')
+    if (np.abs(tracks.position) > 1e30).any(): raise InputError(f'Expected finite positions (empty where missing), but {path} has infinite ones.')
     if not seen.any(): raise InputError(f'Expected keypoints, but all {len(tracks.position)} frames of {path} are empty. Did the tool find the horse?')
     there = [n for n, s in zip(tracks.individuals, seen) if s]
     if individual is None and len(there) > 1:
@@ -419,9 +424,9 @@ def _check_pixels(path, xy, image_size):
         raise InputError(f'Expected positions in pixels, but everything in {path} is within {span:.3g} of them. Are they metres, or shares of the picture? Multiply them to pixels.')
     if image_size is None: return
     w, h = image_size
-    outside = ((some < [-w, -h]) | (some > [2*w, 2*h])).any(-1).mean()
+    outside = ((some < [-.1*w, -.1*h]) | (some > [1.1*w, 1.1*h])).any(-1).mean()
     if outside > .5:
-        raise InputError(f'Expected positions in pixels of a {w}x{h} picture, but {100*outside:.0f} % of those in {path} are far outside. Is it the right size, and are they pixels?')
+        raise InputError(f'Expected positions in pixels of a {w}x{h} picture, from its top left corner, but {100*outside:.0f} % of those in {path} are outside. Is it the right size, are they pixels, and does y grow downwards?')
 
 def _check_confidence(path, c):
     "(T, K) between 0 and 1; a little over 1, as peaks of heat maps may be, is 1."

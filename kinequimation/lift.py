@@ -365,6 +365,7 @@ def _lift(self,
     The data set also has `tremble` (m: of the keypoints about the answer), `velocity` (m/s), `up` (a unit vector), `contact_probability` (LH, LF, RH, RF) and `bone_length` (m, one a keypoint and clip: from its parent).
     Confidence is the keypoint's own where it was seen, half of the frame's mean where the network had to guess it. Raises `InputError`."""
     pose2d = pose2d.require(frame='image', n_dims=2, skeleton=self.skeleton)
+    if not _FPS[0] <= pose2d.fps <= _FPS[1]: raise InputError(f'Expected {_FPS[0]:g} to {_FPS[1]:g} frames a second, but got {pose2d.fps:g}. How was the video filmed?')
     xy, weight = pose2d.xyz().astype(float), pose2d.scores().astype(float)
     weight = np.where(np.isfinite(xy).all(-1), weight, 0.)
     if not (weight > 0).any(): raise InputError('Expected 2D poses in which a horse was seen, but no frame has a keypoint. Is there a horse in the video?')
@@ -383,6 +384,7 @@ def _lift(self,
     return _told(self, pose2d, got, root, image_size, float(K[0, 0]))
 
 _WIDEST = 20.  # no lens sees farther aside (x/z)
+_FPS = 1., 10_000.   # slower, and frames have nothing to do with each other; faster, and no camera films it
 
 def _n_landmarks(pose): "How many points another tool saw, or None."; return next((e['n_landmarks'] for e in pose.log if 'n_landmarks' in e), None)
 

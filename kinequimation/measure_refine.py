@@ -115,13 +115,18 @@ def _gait_figures(world, clip):
     p, k, m, fps = contacts(world), track(world), clip.motion, clip.motion.fps
     hits, asked, _ = event_hits(events(p, fps), m.contacts, fps)
     row = dict(hits=hits, events=asked, gait=float(recognise(world) == clip.gait))
-    if clip.gait == 'stand': return row
     found, true = strides(k, p), strides(k, m.contacts.astype(float))
-    if not found or not true: return row | dict(duty=np.nan, hz=np.nan, stride=np.nan)
-    mid = lambda rows, key: float(np.nanmean([r[key] for r in rows]))
-    hz = mid(true, 'hz')
-    return row | dict(duty=max(abs(mid(found, f'duty_{l}') - mid(true, f'duty_{l}')) for l in LEGS), hz=abs(mid(found, 'hz')/hz - 1),
-                      stride=abs(mid(found, 'length_m')/(m.speed*clip.scale/hz) - 1))
+    if clip.gait == 'stand' or not true: return row   # nothing is asked where the truth has no whole stride
+    if not found: return row | dict(duty=np.nan, hz=np.nan, stride=np.nan)   # a miss of all three
+    hz = _mean(true, 'hz')
+    known = [l for l in LEGS if np.isfinite(_mean(true, f'duty_{l}'))]
+    if known: row |= dict(duty=float(np.max([abs(_mean(found, f'duty_{l}') - _mean(true, f'duty_{l}')) for l in known])))
+    return row | dict(hz=abs(_mean(found, 'hz')/hz - 1), stride=abs(_mean(found, 'length_m')/(m.speed*clip.scale/hz) - 1))
+
+def _mean(strides, key):
+    "Over the strides that know it; NaN if none does."
+    values = [s[key] for s in strides if np.isfinite(s[key])]
+    return float(np.mean(values)) if values else np.nan
 
 def _path_figures(world, clip):
     "The way's length, and how far the path is off its place (after turning and moving it as a whole), as shares of the way."

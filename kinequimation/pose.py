@@ -168,9 +168,25 @@ def _check_dataset(ds):
         if a not in ds.attrs: raise InputError(f'Expected a pose file with the attribute {a!r}. Was it written by another tool?')
     for a in ('frame', 'space_unit', 'log'):
         if a not in ds.position.attrs: raise InputError(f'Expected positions with the attribute {a!r}. Was the file written by another tool?')
+    for v in ('position', 'confidence'):
+        if ds[v].dtype.kind not in 'fiu': raise InputError(f'Expected numbers as {v}, but got {ds[v].dtype}.')
     if np.isinf(ds.position.values).any(): raise InputError('Expected finite positions (NaN where missing), but got infinite ones.')
     c = ds.confidence.values
     if ((c < 0) | (c > 1)).any(): raise InputError(f'Expected confidence between 0 and 1, but got {np.nanmin(c):.3g} to {np.nanmax(c):.3g}.')
+
+def _check_told(ds):
+    "What a file says of itself: that it can be read, and that the counts match."
+    size = {d: ds.sizes[d] for d in ('time', 'keypoint', 'individual')}
+    if {d: ds.confidence.sizes.get(d) for d in size} != size or ds.confidence.ndim != 3:
+        raise InputError(f'Expected confidence for {" x ".join(f"{n} {d}" for d, n in size.items())}, but got {" x ".join(f"{n} {d}" for d, n in ds.confidence.sizes.items())}: the counts do not match.')
+    try: fps, image_size, skeleton, _ = float(ds.attrs['fps']), json.loads(ds.attrs['image_size']), json.loads(ds.attrs['skeleton']), json.loads(ds.position.attrs['log'])
+    except (TypeError, ValueError): raise InputError('Expected fps as a number and image_size, skeleton and log as JSON, but they can not be read. Was the file changed by another tool?') from None
+    if not (np.isfinite(fps) and fps > 0): raise InputError(f'Expected fps to be a positive number, but got {fps:g}.')
+    if image_size is not None and not (isinstance(image_size, list) and len(image_size) == 2 and all(isinstance(n, int) and n > 0 for n in image_size)):
+        raise InputError(f'Expected image_size to be two positive numbers of pixels, or null, but got {image_size}.')
+    bones = skeleton.get('bones', ()) if isinstance(skeleton, dict) else ()
+    if len(bones) != size['keypoint']: raise InputError(f'Expected {len(bones)} keypoints, as the skeleton has them, but the positions have {size["keypoint"]}: the counts do not match.')
+    if size['individual'] != 1: raise InputError(f'Expected one horse, but got {size["individual"]}.')
 
 # %% ../nbs/01_pose.ipynb #01-021
 @patch
@@ -239,7 +255,8 @@ def _load(
         with xr.open_dataset(path, engine='h5netcdf') as ds: ds = ds.load()
     except (OSError, ValueError, KeyError) as e:
         raise InputError(f'Expected a pose file (netCDF), but {path} can not be read as one ({str(e).splitlines()[0][:80]}).') from None
-    try: return PoseSequence(ds)
+    try: pose = PoseSequence(ds); _check_told(ds)
     except InputError as e: raise InputError(f'{path}: {e}') from None
+    return pose
 
 PoseSequence.load = staticmethod(_load)

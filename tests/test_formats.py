@@ -268,7 +268,7 @@ def test_names_decide_and_numbers_never():
     (dict(names=['L_Eye', 'left_eye', 'nose', 'neck', 'L_hip']), "every landmark of ap10k once, but 'left_eye'"),
     (dict(data=truth()*np.nan), 'all 5 frames .* are empty'),
     (dict(data=truth()*[.005, .005, 1]), 'Are they metres'),
-    (dict(data=truth()*[100, 100, 1]), 'far outside'),
+    (dict(data=truth()*[100, 100, 1]), 'are outside'),
     (dict(data=truth()*[1, 1, 9]), 'confidence between 0 and 1'),
     (dict(data=truth()*[1, 1, -1]), 'confidence between 0 and 1'),
     (dict(data=truth() + [np.inf, 0, 0]), 'finite positions'),
@@ -474,3 +474,73 @@ def test_the_command_exports(quickly, tmp_path):
 def test_whose_file(foreign, tmp_path):
     assert [tool_of(foreign/f) for f in ('dlc_1.csv', 'dlc_1_fixed.h5', 'sleap_1.slp', 'sleap_1.analysis.h5', 'movement_plural.nc')] == ['dlc_csv', 'dlc_h5', 'slp', 'sleap_analysis', 'movement']
     assert tool_of(assets_dir()/'clips'/'demo_pose2d.nc') == 'own'
+
+
+# ---- files that were changed on their way: one line each, and a file that can be read may still not be believed
+
+def _own(change):
+    "The shipped 2D pose with something changed, in our own format."
+    def write(path, detected):
+        change(detected.ds.load().copy(deep=True)).to_netcdf(path, engine='h5netcdf')
+        return path
+    return write
+
+def _told(**attrs): return _own(lambda ds: ds.assign_attrs(**attrs))
+
+def _fewer_scores(ds):
+    return xr.Dataset({**{k: v for k, v in ds.data_vars.items() if k != 'confidence'}, 'confidence': (('frame', 'keypoint', 'individual'), ds.confidence.values[:-3])},
+                      coords=ds.coords, attrs=ds.attrs)
+
+def _text(ds):
+    words = ds.position.astype(str)
+    words.attrs.update(ds.position.attrs)
+    return ds.assign(position=words)
+
+CHANGED = dict(fps_as_text=(_told(fps='fast'), 'fps as a number'), fps_below_0=(_told(fps=-1.), 'positive number'), size_0=(_told(image_size='[0, 0]'), 'two positive numbers of pixels'),
+               size_broken=(_told(image_size='{'), 'as JSON'), skeleton_broken=(_told(skeleton='{'), 'as JSON'), skeleton_a_list=(_told(skeleton='[]'), 'keypoints'),
+               keypoints_lost=(_own(lambda ds: ds.isel(keypoint=slice(0, 60))), 'Expected 68 keypoints'), two_horses=(_own(lambda ds: xr.concat([ds, ds], 'individual')), 'Expected one horse'),
+               text=(_own(_text), 'numbers as position'), fewer_scores=(_own(_fewer_scores), 'the counts do not match'), no_fps=(_own(lambda ds: ds.drop_attrs().assign_attrs(skeleton=ds.skeleton)), 'fps'))
+
+@pytest.mark.parametrize('what', CHANGED)
+def test_our_own_file_changed_by_another_tool(what, detected, tmp_path, quickly):
+    write, words = CHANGED[what]
+    assert words in complaint(quickly('lift', write(tmp_path/'own.nc', detected), '-o', tmp_path/'out.nc'))
+    assert not (tmp_path/'out.nc').exists()
+
+
+def movement_file(path, change=lambda ds: ds):
+    xy = truth()[:, :, None]
+    ds = xr.Dataset(dict(position=(('time', 'space', 'keypoints', 'individuals'), xy[..., :2].transpose(0, 3, 1, 2)), confidence=(('time', 'keypoints', 'individuals'), xy[..., 2].transpose(0, 1, 2))),
+                    coords=dict(time=np.arange(len(xy)), space=['x', 'y'], keypoints=NAMES, individuals=['horse']), attrs=dict(fps=25.))
+    change(ds).to_netcdf(path, engine='h5netcdf')
+    return path
+
+@pytest.mark.parametrize('change, words', [
+    (lambda ds: ds.assign_attrs(fps='25 fps'), 'Expected numbers'),
+    (lambda ds: ds.drop_vars('confidence').assign(confidence=(('frame', 'keypoints', 'individuals'), ds.confidence.values[:-2])), 'the counts do not match'),
+    (lambda ds: ds.assign(confidence=ds.confidence.isel(individuals=0, drop=True)), 'the counts do not match')])
+def test_a_movement_file_that_is_wrong(change, words, tmp_path):
+    with pytest.raises(InputError, match=words): read_pose2d(movement_file(tmp_path/'m.nc', change), 25, image_size=SIZE)
+
+def test_movement_axes_are_known_by_their_names(tmp_path):
+    want, turned = (read_pose2d(movement_file(tmp_path/'m.nc', change), image_size=SIZE) for change in (lambda ds: ds, lambda ds: ds.isel(space=[1, 0])))
+    same(turned.xyz(), want.xyz())
+
+@pytest.mark.parametrize('factor', [[1, -1, 1], [9, 9, 1]], ids=['y grows upwards', 'other pixels'])
+def test_positions_outside_of_the_picture(factor, tmp_path):
+    with pytest.raises(InputError, match='does y grow downwards'): read_pose2d(dlc_csv(tmp_path/'a.csv', data=truth()*factor), 25, image_size=SIZE)
+
+def test_a_table_without_frames(tmp_path):
+    path = dlc_csv(tmp_path/'a.csv')
+    path.write_text(''.join(path.read_text().splitlines(True)[:3]))
+    with pytest.raises(InputError, match='below the header'): read_pose2d(path, 25, image_size=SIZE)
+
+def test_a_number_that_no_float32_holds(tmp_path):
+    data = truth()
+    data[1, 1, 0] = 1e300
+    with pytest.raises(InputError, match='finite positions'): read_pose2d(dlc_csv(tmp_path/'a.csv', data=data), 25, image_size=SIZE)
+
+@pytest.mark.parametrize('fps', ['1e-9', '1e9'])
+def test_a_frame_rate_that_no_camera_has(fps, foreign, quickly, tmp_path):
+    path = dlc_csv(tmp_path/'a.csv')
+    assert 'frames a second' in complaint(quickly('lift', path, '--fps', fps, '--image-size', '1280x720', '-o', tmp_path/'out.nc'))
