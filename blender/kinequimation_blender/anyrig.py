@@ -283,7 +283,8 @@ def retargeting(armature, skeleton, clip, mapping, frames, action_name, in_place
     wanted, root = motion(own, legs, skeleton, clip, mapping)
     yield 1, 3
     if in_place:
-        wanted[..., :2, 3] -= (line_of(root)[:, None] - line_of(root)[:1, None])[..., :2]
+        line = np.linspace(root[0], root[-1], len(root)) if clip["meta"].get("loop") else line_of(root)
+        wanted[..., :2, 3] -= (line[:, None] - line[:1, None])[..., :2]
     yield from writing(armature, own, wanted, mapping, frames, action_name, reduce)
     bpy.context.scene.frame_set(int(frames[0]))
     yield 3, 3
@@ -301,7 +302,7 @@ def motion(own, legs, skeleton, clip, mapping):
     root = scale * (source[:, joint, :3, 3] - skeleton["head"][joint]) @ facing.T + own["head"][first]
     contacts = np.asarray(clip["contacts"] if "contacts" in clip else proportions.find_contacts(proportions.tips(skeleton, source), clip["meta"]["fps"]), bool)
     root[:, :2] = root[0, :2] + stride(own, turn, root, contacts, legs) * (root[:, :2] - root[0, :2])
-    return proportions.plant(own, turn, root, contacts, clip["meta"]["fps"], legs), root
+    return proportions.planted(own, turn, root, contacts, clip["meta"], legs), root
 
 
 def stride(own, turn, root, contacts, legs):
@@ -393,7 +394,7 @@ def writing(armature, own, wanted, mapping, frames, action_name, reduce):
     """Keys: how mapped bones are turned, and where those are that no mapped bone holds."""
     world = np.array(armature.matrix_world)
     turn, scale = pure_rotation(world[:3, :3]), float(np.cbrt(np.linalg.det(world[:3, :3])))
-    placed = {r["bone"] for r in mapping["bones"] if "follows" in r} | {mapping["bones"][0]["bone"]}
+    where_held = placed(mapping)
     pose = {n: rigid(turn.T @ wanted[:, i, :3, :3], ((wanted[:, i, :3, 3] - world[:3, 3]) @ turn) / scale) for i, n in enumerate(own["names"])}
     forget_pose(armature)
     bag, curves = keys.new_action(armature, action_name), keys.Curves(frames)
@@ -408,13 +409,18 @@ def writing(armature, own, wanted, mapping, frames, action_name, reduce):
         basis = inverse(held) @ pose[name]
         armature.pose.bones[name].rotation_mode = "QUATERNION"
         curves.set(name, "rotation_quaternion", continuous(matrix_to_quat(basis[:, :3, :3])))
-        if name in placed:
+        if name in where_held:
             curves.set(name, "location", basis[:, :3, 3])
     yield 2, 3
     if reduce:
         yield from reduction.writing(curves, bag, armature, (reduce[0] / scale, reduce[1]))
     else:
         curves.write(bag)
+
+
+def placed(mapping):
+    """The bones whose place is keyed as well as their turn: the first, which carries the animal, and those that no mapped bone holds."""
+    return {r["bone"] for r in mapping["bones"] if "follows" in r} | {mapping["bones"][0]["bone"]}
 
 
 def forget_pose(armature):

@@ -29,8 +29,8 @@ def cut(clip, skeleton, mapping=None):
     out["root_location"], out["rotation"][:, 0] = placed[:, :3, 3], matrix_to_quat(skeleton["matrix_local"][0, :3, :3].T @ placed[:, :3, :3])
     if "contacts" in out:
         out["contacts"][-1] = out["contacts"][0]
-    out["rotation"], out["root_location"] = planted(skeleton, out)
     out["meta"] = dict(clip["meta"], loop=True, loop_from=int(first))
+    out["rotation"], out["root_location"] = planted(skeleton, out)
     return out
 
 
@@ -47,16 +47,11 @@ def resampled(clip, at):
 
 
 def planted(skeleton, clip):
-    """Rotation and root location of the loop with its hooves set down again: between strides before and after it, so that it goes on closing."""
+    """Rotation and root location of the loop with its hooves set down again."""
     source = posed(skeleton, clip["rotation"], clip["root_location"])
-    n, step = len(source) - 1, source[-1, 0, :3, 3] - source[0, 0, :3, 3]
-    turn = np.tile(source[:-1, :, :3, :3] @ np.swapaxes(skeleton["matrix_local"][:, :3, :3], -1, -2), (3, 1, 1, 1))
-    root = np.concatenate([source[:-1, 0, :3, 3] + k * step for k in (-1, 0, 1)])
+    turn = source[..., :3, :3] @ np.swapaxes(skeleton["matrix_local"][:, :3, :3], -1, -2)
     contacts = clip["contacts"] if "contacts" in clip else proportions.find_contacts(proportions.tips(skeleton, source), clip["meta"]["fps"])
-    done = proportions.plant(skeleton, turn, root, np.tile(np.asarray(contacts, bool)[:-1], (3, 1)), clip["meta"]["fps"])[n:2 * n]
-    done = np.concatenate([done, done[:1]])
-    done[-1, :, :3, 3] += step
-    return unposed(skeleton, done)
+    return unposed(skeleton, proportions.planted(skeleton, turn, source[:, 0, :3, 3], np.asarray(contacts, bool), clip["meta"]))
 
 
 def body_and_path(clip, skeleton, mapping):
@@ -117,12 +112,11 @@ def straight(path, share):
     return rigid(from_rotvec(turn), np.outer(along, [0, -1.0, 0]))
 
 
-def cycle(rig, mapping):
-    """The action repeats before and after its keys; what carries the horse on the ground goes on from where it was."""
-    bag = keys.channels(rig)
+def cycle(rig, carried):
+    """The action repeats before and after its keys; the bones in `carried`, which are moved along the ground, go on from where they were."""
+    bag, paths = keys.channels(rig), {keys.bone_path(bone, "location") for bone in carried}
     for curve in bag.fcurves:
         for modifier in list(curve.modifiers):
             curve.modifiers.remove(modifier)
         modifier = curve.modifiers.new("CYCLES")
-        onward = curve.data_path == keys.bone_path(mapping["root"]["control"], "location")
-        modifier.mode_before = modifier.mode_after = "REPEAT_OFFSET" if onward else "REPEAT"
+        modifier.mode_before = modifier.mode_after = "REPEAT_OFFSET" if curve.data_path in paths else "REPEAT"

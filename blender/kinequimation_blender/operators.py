@@ -109,7 +109,7 @@ def keyed(context, options, skeleton, clip, mapping, name):
     else:
         source = yield from retarget.retargeting(horse, skeleton, clip, mapping, frames, name, options.limbs, options.root_motion == "IN_PLACE", reduce)
     if options.loop:
-        loops.cycle(horse, mapping)
+        loops.cycle(horse, [mapping["root"]["control"]])
     if options.bare_skeleton:
         add_bare(retarget.rest_of(horse, skeleton), clip, source, frames, name + "_ML")
     mark(context.scene, clip, frames)
@@ -421,6 +421,8 @@ def animal_moves(context, options, skeleton, clip, name):
         frames = time_line(context.scene, clip)
         reduce = (options.tolerance_mm, options.tolerance_deg) if options.reduce else None
         yield from anyrig.retargeting(armature, skeleton, clip, mapping, frames, name, options.root_motion == "IN_PLACE", reduce)
+        if options.loop:
+            loops.cycle(armature, anyrig.placed(mapping))
         mark(context.scene, clip, frames)
     except BaseException:
         before.restore()

@@ -17,7 +17,7 @@ def fit(skeleton, clip, own):
     turn = source[..., :3, :3] @ np.swapaxes(skeleton["matrix_local"][:, :3, :3], -1, -2)
     root = source[:, 0, :3, 3] * leg_length(own) / leg_length(skeleton)
     contacts = clip["contacts"] if "contacts" in clip else find_contacts(tips(skeleton, source), clip["meta"]["fps"])
-    return plant(own, turn, root, np.asarray(contacts, bool), clip["meta"]["fps"])
+    return planted(own, turn, root, np.asarray(contacts, bool), clip["meta"])
 
 
 def leg_length(skeleton):
@@ -57,6 +57,18 @@ def find_contacts(tip, fps, height_m=0.04, speed=0.5):
     """(T,4) bool: low, and not moving along with the horse, by the speed that the fastest hoof has."""
     velocity = np.linalg.norm(np.gradient(tip, axis=0), axis=-1) * fps if len(tip) > 1 else np.zeros(tip.shape[:2])
     return (tip[..., 2] < height_m) & (velocity < max(speed, 0.15 * velocity.max()))
+
+
+def planted(own, turn, root, contacts, meta, legs=None):
+    """`plant`; a loop (its last frame is its first, a stride further on) between the strides before and after it, so that it goes on closing."""
+    if not meta.get("loop"):
+        return plant(own, turn, root, contacts, meta["fps"], legs)
+    n, step = len(root) - 1, root[-1] - root[0]
+    rounds = np.concatenate([root[:-1] + k * step for k in (-1, 0, 1)])
+    done = plant(own, np.tile(turn[:-1], (3, 1, 1, 1)), rounds, np.tile(contacts[:-1], (3, 1)), meta["fps"], legs)[n:2 * n]
+    done = np.concatenate([done, done[:1]])
+    done[-1, :, :3, 3] += step
+    return done
 
 
 def plant(own, turn, root, contacts, fps, legs=None):

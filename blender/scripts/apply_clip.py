@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bpy
 
-from kinequimation_blender import child, export, files, loops, maths, ml_rig, motion, retarget, rig, rokoko, scene
+from kinequimation_blender import child, export, files, loops, maths, ml_rig, motion, options, retarget, rig, rokoko, scene
 from synth import coat
 from synth import horse as horse_builder
 
@@ -37,7 +37,7 @@ def main():
                                limbs=args.limbs, in_place=args.in_place, reduce=args.reduce)
     own = retarget.rest_of(horse, skeleton)
     if args.loop:
-        loops.cycle(horse, mapping)
+        loops.cycle(horse, [mapping["root"]["control"]])
     if own is not skeleton or args.in_place:
         clip = dict(clip, **dict(zip(("rotation", "root_location"), maths.unposed(own, source))))
     bare = ml_rig.build_ml_rig(own)
@@ -59,17 +59,13 @@ def arguments():
     parser.add_argument("--skeleton", type=Path, required=True, help="the skeleton file (JSON) that the clip is for")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for what is written")
     parser.add_argument("--video", type=Path, help="the video, shown behind the camera's view")
-    parser.add_argument("--name", help="what the action is called; the clip's file name if left out")
     parser.add_argument("--final-dir", type=Path, help="where the files will be moved to: the video's path is relative to it")
-    parser.add_argument("--mapping", type=Path, default=retarget.MAPPINGS / "horse.json")
-    parser.add_argument("--limbs", choices=retarget.LIMBS, default="IK", help="which controls the legs listen to; both are keyed")
-    parser.add_argument("--in-place", action="store_true", help="without the way that the horse covers")
-    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="a part of the clip, counted from 1, both included; 0 as LAST is its end")
-    parser.add_argument("--reduce", type=float, nargs=2, metavar=("MM", "DEGREES"), help="fewer keys, so that curves can be edited: how far they may stray; 3 1 is a good start")
-    parser.add_argument("--loop", action="store_true", help="the cleanest stride alone, repeating itself")
     parser.add_argument("--via", choices=("own", "rokoko"), default="own", help="retarget by the Rokoko add-on, where it is installed")
     parser.add_argument("--cache", type=Path, help="where the horse's mesh is kept between runs")
     parser.add_argument("--no-mesh", action="store_true", help="the rig alone")
+    options.of_clip(parser)
+    options.of_controls(parser)
+    options.of_keys(parser)
     return parser.parse_args()
 
 

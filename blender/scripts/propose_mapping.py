@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which bones of another four-legged armature answer to which of the horse's joints, from their names and places: JSON to look at and mend.
 
-    python blender/scripts/propose_mapping.py deer.glb -o deer.json [--rig Armature]
+    python blender/scripts/propose_mapping.py deer.glb -o deer.json [--armature Armature]
 """
 import argparse
 import sys

@@ -12,11 +12,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import bpy
 
 from kinequimation_blender import child
+from kinequimation_blender.scene import open_scene
 
 
 def main():
     args = arguments()
-    bpy.ops.wm.open_mainfile(filepath=str(args.scene.resolve()))
+    open_scene(args.scene)
     scene = bpy.context.scene
     light(scene)
     cheap(scene, args)

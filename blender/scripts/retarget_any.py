@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from kinequimation_blender import anyrig, child, files, loops, proportions, scene
+from kinequimation_blender import anyrig, child, files, loops, options, proportions, scene
 from kinequimation_blender.motion import rigid_of
 from kinequimation_blender.retarget import evaluate
 
@@ -27,6 +27,9 @@ def main():
     frames = scene.set_range(clip["meta"]["fps"], len(clip["rotation"]), 1)
     own, wanted = anyrig.retarget(armature, skeleton, clip, mapping, frames, args.name or args.clip.stem, args.in_place, args.reduce)
     result = measured(armature, own, wanted, mapping, frames, clip)
+    if args.loop:
+        loops.cycle(armature, anyrig.placed(mapping))
+        result["next_round_permille"] = next_round(armature, own, mapping, frames)
     if "contacts" in clip:
         scene.add_markers(clip["contacts"], frames)
     with files.atomic_path(args.output) as partial:
@@ -52,6 +55,15 @@ def measured(armature, own, wanted, mapping, frames, clip):
     return out
 
 
+def next_round(armature, own, mapping, frames):
+    """How far the second round is from the first, moved on by a stride; in the same unit."""
+    n = len(frames) - 1
+    at = rigid_of(evaluate(armature, own["names"], np.concatenate([frames, frames + n])))[..., :3, 3]
+    first, second, carrier = at[:n + 1], at[n + 1:], own["names"].index(mapping["bones"][0]["bone"])
+    step = first[-1, carrier] - first[0, carrier]
+    return round(1000 * float(np.linalg.norm(second - step - first, axis=-1).max()) / anyrig.leg_top(own, anyrig.legs_of(own, mapping)), 3)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path)
@@ -60,11 +72,8 @@ def arguments():
     parser.add_argument("--skeleton", type=Path, required=True, help="the skeleton file (JSON) that the clip is for")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .blend to write")
     parser.add_argument("--armature", help="which, where there are several")
-    parser.add_argument("--name", help="what the action is called; the clip's file name if left out")
-    parser.add_argument("--in-place", action="store_true", help="without the way covered")
-    parser.add_argument("--loop", action="store_true", help="the cleanest stride alone")
-    parser.add_argument("--reduce", type=float, nargs=2, metavar=("MM", "DEGREES"), help="fewer keys: how far the curves may stray")
-    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="a part of the clip, counted from 1, both included; 0 as LAST is its end")
+    options.of_clip(parser)
+    options.of_keys(parser)
     return parser.parse_args()
 
 

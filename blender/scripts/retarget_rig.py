@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bpy
 
-from kinequimation_blender import child, files, loops, retarget, scene
+from kinequimation_blender import child, files, loops, options, retarget, scene
 
 
 def main():
@@ -26,7 +26,7 @@ def main():
     retarget.retarget(armature, skeleton, clip, mapping, frames, name, lambda done, total: child.report(stage="keys", done=done, total=total),
                       limbs=args.limbs, in_place=args.in_place, reduce=args.reduce)
     if args.loop:
-        loops.cycle(armature, mapping)
+        loops.cycle(armature, [mapping["root"]["control"]])
     if "contacts" in clip:
         scene.add_markers(clip["contacts"], frames)
     if args.output.resolve().parent != args.scene.resolve().parent:
@@ -43,13 +43,9 @@ def arguments():
     parser.add_argument("--skeleton", type=Path, required=True, help="the skeleton file (JSON) that the clip is for")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .blend to write")
     parser.add_argument("--rig", help="which armature, where there are several")
-    parser.add_argument("--name", help="what the action is called; the clip's file name if left out")
-    parser.add_argument("--mapping", type=Path, default=retarget.MAPPINGS / "horse.json")
-    parser.add_argument("--limbs", choices=retarget.LIMBS, default="IK", help="which controls the legs listen to; both are keyed")
-    parser.add_argument("--in-place", action="store_true", help="without the way that the horse covers")
-    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="a part of the clip, counted from 1, both included; 0 as LAST is its end")
-    parser.add_argument("--reduce", type=float, nargs=2, metavar=("MM", "DEGREES"), help="fewer keys, so that curves can be edited: how far they may stray; 3 1 is a good start")
-    parser.add_argument("--loop", action="store_true", help="the cleanest stride alone, repeating itself")
+    options.of_clip(parser)
+    options.of_controls(parser)
+    options.of_keys(parser)
     return parser.parse_args()
 
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from kinequimation_blender import child, files, ml_rig, proportions, retarget, rig, rokoko, scene
+from kinequimation_blender import child, files, ml_rig, options, proportions, retarget, rig, rokoko, scene
 
 
 def main():
@@ -63,8 +63,7 @@ def arguments():
     parser.add_argument("--addon", type=Path, help="the add-on's folder, where it isn't installed")
     parser.add_argument("--measure", type=Path, help="JSON with error and time of both ways")
     parser.add_argument("--mapping", type=Path, default=retarget.MAPPINGS / "horse.json")
-    parser.add_argument("--name", help="what the action is called; the clip's file name if left out")
-    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="a part of the clip, counted from 1, both included; 0 as LAST is its end")
+    options.of_clip(parser)
     return parser.parse_args()
 
 

@@ -70,7 +70,7 @@ def looping(horse, skeleton, clip, mapping):
     n = len(loop["rotation"]) - 1
     frames = scene.set_range(clip["meta"]["fps"], n + 1, 1)
     source = retarget.retarget(horse, skeleton, loop, mapping, frames, "loop", reduce=(3, 1))
-    loops.cycle(horse, mapping)
+    loops.cycle(horse, [mapping["root"]["control"]])
     step = source[-1, 0, :3, 3] - source[0, 0, :3, 3]
     two = retarget.evaluate(horse, ["DEF-" + b for b in skeleton["names"]], np.arange(1, 2 * n + 2), world=False)
     second = two[n:].copy()

@@ -2,6 +2,7 @@
 """The commands on what they cannot use: one line that says what and where, exit 2, and every file as it was."""
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -65,3 +66,42 @@ def test_a_scene_that_is_there_gets_one_more_action(child, folder, read_back, sk
     clip = wiggle(skeleton, n_frames=6)
     root = got["heads"][:, got["bones"].index(skeleton["names"][0])]
     assert got["fps"] == pytest.approx(25) and len(root) == 6 and 1000 * np.abs(root - clip["root_location"]).max() < 1
+
+
+def test_rokoko_is_asked_for_before_anything_is_done(child, folder):
+    said = refused(child, folder, "retarget_rokoko.py", folder / "good.npz")
+    assert "the Rokoko add-on" in said or "Rokoko Studio Live" in said
+
+
+def test_scripts_in_a_scene_are_not_run(child, folder, tmp_path):
+    """A file from elsewhere may hold a text that Blender would run on opening it; no command does."""
+    trace, scene = tmp_path / "was here", tmp_path / "trap.blend"
+    make = tmp_path / "make.py"
+    make.write_text(f"""
+import bpy, os, sys
+bpy.ops.wm.open_mainfile(filepath={str(folder / "good.blend")!r})
+text = bpy.data.texts.new("trap.py")
+text.write("open({str(trace)!r}, 'w').close()")
+text.use_module = True
+bpy.ops.wm.save_as_mainfile(filepath={str(scene)!r})
+if "run" in sys.argv: bpy.ops.wm.open_mainfile(filepath={str(scene)!r}, use_scripts=True)
+os._exit(0)
+""")
+    assert child(make, "run").returncode == 0 and trace.exists(), "else the trap is none"
+    trace.unlink()
+    done = child(SCRIPTS / "retarget_rig.py", folder / "good.npz", scene, "--skeleton", SKELETON, "-o", tmp_path / "moving.blend")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not trace.exists()
+
+
+COMMANDS = sorted(p for p in SCRIPTS.glob("*.py") if "child.run(main)" in p.read_text())
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda p: p.stem)
+def test_a_command_has_the_options_that_it_tells_of(path):
+    text = path.read_text()
+    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text.split('"""')[1]))
+    shared = dict(re.findall(r"def (\w+)\(parser\):(.*?)(?=\ndef|\Z)", (BLENDER / "kinequimation_blender/options.py").read_text(), re.S))
+    text += "".join(lines for name, lines in shared.items() if f"options.{name}(parser)" in text)
+    has = set(re.findall(r'add_argument\((?:"-\w", )?"(--[a-z-]+)"', text))
+    assert told <= has, f"{sorted(told - has)} is told, but not taken"

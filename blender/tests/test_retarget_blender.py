@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from blender_side import BLENDER, SKELETON
+from blender_side import BLENDER, SKELETON, wiggle
 from kinequimation_blender import files, keys_fit, proportions
 from kinequimation_blender.maths import posed, unposed
 
@@ -133,11 +133,14 @@ def test_a_bull_walks_like_the_horse(child, clips, tmp_path):
     mapping = json.loads((tmp_path / "bull.json").read_text())
     rows = {r["bone"]: r for r in mapping["bones"]}
     assert rows["BackLeg.L"]["from"] == "thigh.L" and rows["FF.R"]["from"] == "f_hoof.R" and rows["IKBackLeg.L"]["follows"] == "BackLowerLeg.L" and rows["Head"]["from"] == "head"
-    go = lambda: child(SCRIPTS / "retarget_any.py", clips / "walk.npz", ANIMAL, "--mapping", tmp_path / "bull.json", "--skeleton", SKELETON, "-o", tmp_path / "bull.blend")
+    go = lambda *args: child(SCRIPTS / "retarget_any.py", clips / "walk.npz", ANIMAL, "--mapping", tmp_path / "bull.json", "--skeleton", SKELETON, "-o", tmp_path / "bull.blend", *args)
     done = go()
     assert done.returncode == 0, done.stdout + done.stderr
     got = json.loads(done.stdout.splitlines()[-1])
     assert got["max_permille"] < 0.1 and got["slide_max_permille"] < 1
+    done = go("--loop")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["next_round_permille"] < 2
     (tmp_path / "bull.json").write_text(json.dumps(dict(mapping, bones=mapping["bones"] + [{"bone": "Wing.L", "from": "head"}])))
     done = go()
     assert done.returncode == 2 and "Wing.L" in json.loads(done.stdout.splitlines()[-1])["error"]
@@ -151,6 +154,21 @@ def test_planting_and_clips_without_blender(skeleton, clip):
     joints = np.cumsum(np.concatenate([[[0, 0, 1.0]], bones]), 0)[None]
     turn = proportions.least_turns(joints, np.array([[0.05, 0.1, 0.15]]))
     assert np.allclose((turn[0] @ bones[..., None]).sum(0)[:, 0] + joints[0, 0], [0.05, 0.1, 0.15], atol=1e-5)
+
+
+def test_a_loop_on_a_horse_of_other_size_closes(skeleton):
+    clip = wiggle(skeleton, n_frames=17)
+    clip["rotation"][-1], clip["root_location"][-1, [0, 2]] = clip["rotation"][0], clip["root_location"][0, [0, 2]]
+    clip["contacts"] = np.zeros((17, 4), bool)
+    clip["contacts"][[0, 1, 2, 14, 15, 16], 0] = True  # a stance that the loop's ends cut in two
+    own = dict(skeleton, head=1.2 * skeleton["head"], tail=1.2 * skeleton["tail"], matrix_local=skeleton["matrix_local"].copy())
+    own["matrix_local"][:, :3, 3] *= 1.2
+
+    def open_mm(**meta):
+        at = proportions.fit(skeleton, dict(clip, meta=dict(clip["meta"], **meta)), own)[..., :3, 3]
+        return 1000 * np.abs(at[-1] - at[0] - (at[-1, 0] - at[0, 0])).max()
+
+    assert open_mm(loop=True) < 1e-6 and open_mm() > 20, "without being told that it is a loop it has no reason to close"
 
 
 def test_legs_of_two_bones_bend_to_one_side():
