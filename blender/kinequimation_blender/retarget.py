@@ -17,7 +17,7 @@ from . import keys, proportions, reduction
 from .files import ClipError
 from .maths import continuous, from_rotvec, inverse, matrix_to_quat, posed, pure_rotation, quat_to_matrix, rigid, rotvec, swing
 from .mechanics import Mechanics, Unknown
-from .rig import forbid_stretch, set_properties
+from .rig import set_properties, set_stretch
 from .slices import drained
 
 MAPPINGS = Path(__file__).parent / "mappings"
@@ -75,7 +75,7 @@ def retargeting(rig, skeleton, clip, mapping, frames, action_name, limbs="IK", i
 
 
 def key_everything(rig, own, source, mapping, ground, frames, limbs, reduce, contacts, action_name):
-    forbid_stretch(rig)
+    set_stretch(rig, mapping["properties"])
     set_limbs(rig, mapping, "IK")
     bag, curves = keys.new_action(rig, action_name), keys.Curves(frames)
     root = key_root(curves, rig, mapping["root"], *ground, reduce)

@@ -66,7 +66,15 @@ def set_properties(rig, properties):
         rig.pose.bones[bone][prop] = value
 
 
-def forbid_stretch(rig):
-    """`IK_Stretch` = 0 only limits how far a leg may reach; within reach the solver still trades a per cent of length for angle."""
+def set_stretch(rig, properties):
+    """Legs keep their length, unless a mapping asks for `IK_Stretch`: then they stretch as far as in a rig that Rigify has just made.
+
+    `IK_Stretch` = 0 alone only limits how far a leg may reach; within reach the solver still trades a per cent of length for angle.
+    """
+    asked = any(prop == "IK_Stretch" and value for _, prop, value in properties)
     for bone in rig.pose.bones:
         bone.ik_stretch = 0.0
+    for end in rig.pose.bones if asked else ():
+        for constraint in [c for c in end.constraints if c.type == "IK"]:
+            for bone in [end, *end.parent_recursive][:constraint.chain_count or None]:
+                bone.ik_stretch = 0.1

@@ -34,6 +34,7 @@ def main():
                            "goes_m": np.ptp(place[:, 0, 1, 3])}
     answers["loop"] = looping(horse, skeleton, clip, mapping)
     answers["moved_mm"] = elsewhere(horse, skeleton, clip, mapping, frames, source, names)
+    answers["stretch"] = stretching(skeleton, clip, mapping, frames[:3])
     Path(out).write_text(json.dumps(answers, default=float))
 
 
@@ -85,6 +86,17 @@ def elsewhere(horse, skeleton, clip, mapping, frames, source, names):
     horse.location, horse.rotation_euler, horse.scale = (3, 2, 1), (0, 0, 1), (2, 2, 2)
     retarget.retarget(horse, skeleton, clip, mapping, frames, "elsewhere")
     return apart(retarget.evaluate(horse, names, frames, world=False), source).max()
+
+
+def stretching(skeleton, clip, mapping, frames):
+    """How far legs may stretch: by the mapping that comes with us, by one that asks for it, and by ours again."""
+    horse, out = rig.build_rig("stretching"), []
+    asks = dict(mapping, properties=[[bone, prop, 1.0 if prop == "IK_Stretch" else value] for bone, prop, value in mapping["properties"]])
+    short = {k: v if k == "meta" else v[:len(frames)] for k, v in clip.items()}
+    for used in (mapping, asks, mapping):
+        retarget.retarget(horse, skeleton, short, used, frames, "stretch")
+        out.append([max(b.ik_stretch for b in horse.pose.bones), horse.pose.bones["thigh_parent.L"]["IK_Stretch"]])
+    return out
 
 
 def refusals(horse, skeleton, clip, mapping, frames):

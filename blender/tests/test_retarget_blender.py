@@ -78,6 +78,10 @@ def test_switching_keeps_the_pose(answers):
         assert got["mm"] < 1 and got["degrees"] < 3 and got["property"] == [value, value], to
 
 
+def test_legs_stretch_only_when_a_mapping_asks_for_it(answers):
+    assert np.allclose(answers["stretch"], [[0, 0], [0.1, 1], [0, 0]])
+
+
 def test_an_edit_moves_one_leg_in_one_frame(answers):
     got = answers["edit"]
     assert got["frames"] == [got["key"]]
