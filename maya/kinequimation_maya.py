@@ -214,8 +214,8 @@ def apply(clip_path, skeleton_path, namespace="", start=None):
         elif not all(joints):
             name = skeleton["names"][joints.index(None)]
             raise ClipError("Expected a joint {}{}, but the scene has none. Choose another namespace, or none for a new skeleton.".format(namespace, joint_name(name)))
-        set_rate(cmds, clip["meta"]["fps"])
-        key_joints(cmds, joints, clip, skeleton, up, per_metre, cmds.playbackOptions(query=True, minTime=True) if start is None else start)
+        step = set_rate(cmds, clip["meta"]["fps"])
+        key_joints(cmds, joints, clip, skeleton, up, per_metre, cmds.playbackOptions(query=True, minTime=True) if start is None else start, step)
     finally:
         cmds.undoInfo(closeChunk=True)
     return joints[0]
@@ -224,6 +224,8 @@ def apply(clip_path, skeleton_path, namespace="", start=None):
 METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0, "km": 1000.0, "in": 0.0254, "ft": 0.3048, "yd": 0.9144, "mi": 1609.344}
 REST = "kinequimationRest"  # the joints' world rotations at rest, kept on the root joint so that a second clip finds them
 RATES = {15: "game", 24: "film", 25: "pal", 30: "ntsc", 48: "show", 50: "palf", 60: "ntscf"}
+RATES.update((fps, "{:g}fps".format(fps)) for fps in (
+    2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 23.976, 29.97, 40, 47.952, 59.94, 75, 80, 100, 120, 125, 150, 200, 240, 250, 300, 375, 400, 500, 600, 750, 1200, 1500, 2000, 3000, 6000))
 
 
 def joint_name(name):
@@ -253,13 +255,18 @@ def build_joints(cmds, skeleton, up, per_metre, namespace):
 
 
 def set_rate(cmds, fps):
-    """Maya has names for some rates; the others are set by their number."""
-    whole = int(round(fps))
-    cmds.currentUnit(time=RATES.get(whole, "{}fps".format(whole)) if abs(fps - whole) < 1e-6 else "{:g}fps".format(round(fps, 3)))
+    """Gives the scene the clip's rate; returns how many of its frames go by from one of the clip's to the next.
+
+    That is 1, but where Maya has no such rate (12.5, say): then the scene gets the next faster one, and keys come between its frames.
+    """
+    known = next((rate for rate in sorted(RATES) if abs(rate - fps) < 0.005), None)
+    rate = known or next((rate for rate in sorted(RATES) if rate > fps), max(RATES))
+    cmds.currentUnit(time=RATES[rate])
+    return 1 if known else rate / fps
 
 
-def key_joints(cmds, joints, clip, skeleton, up, per_metre, start):
-    """A key on every frame for each joint's rotate, and for the root's translate."""
+def key_joints(cmds, joints, clip, skeleton, up, per_metre, start, step=1):
+    """A key for each of the clip's frames, `step` of the scene's apart, for each joint's rotate, and for the root's translate."""
     rest, place, above, above_at = at_rest(cmds, joints)
     orients = [of_euler(cmds.getAttr(j + ".jointOrient")[0]) for j in joints]
     axes = [of_euler(cmds.getAttr(j + ".rotateAxis")[0]) for j in joints]
@@ -271,13 +278,13 @@ def key_joints(cmds, joints, clip, skeleton, up, per_metre, start):
         return turned(transposed(above), minus(plus(place, minus(root, head)), above_at))
 
     motion = in_maya(world_motion(clip, skeleton), up, per_metre)
-    for frame, (rotate, translate) in enumerate(joint_keys(motion, skeleton["parents"], rest, orients, axes, above, moves)):
+    for n, (rotate, translate) in enumerate(joint_keys(motion, skeleton["parents"], rest, orients, axes, above, moves)):
         for joint, degrees in zip(joints, rotate):
             for axis, value in zip("XYZ", degrees):
-                cmds.setKeyframe(joint, attribute="rotate" + axis, time=start + frame, value=value)
+                cmds.setKeyframe(joint, attribute="rotate" + axis, time=start + step * n, value=value)
         for axis, value in zip("XYZ", translate):
-            cmds.setKeyframe(joints[0], attribute="translate" + axis, time=start + frame, value=value)
-    cmds.playbackOptions(minTime=start, maxTime=start + len(clip["rotation"]) - 1)
+            cmds.setKeyframe(joints[0], attribute="translate" + axis, time=start + step * n, value=value)
+    cmds.playbackOptions(minTime=start, maxTime=start + step * (len(clip["rotation"]) - 1))
 
 
 def at_rest(cmds, joints):

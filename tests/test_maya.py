@@ -31,6 +31,11 @@ def euler(degrees):
     return x @ y @ z
 
 
+# what the documentation of currentUnit lists
+NAMED = set('game film pal ntsc show palf ntscf 23.976fps 29.97fps 47.952fps 59.94fps 2fps 3fps 4fps 5fps 6fps 8fps 10fps 12fps 16fps 20fps 40fps 75fps 80fps 100fps 120fps 125fps 150fps 200fps '
+            '240fps 250fps 300fps 375fps 400fps 500fps 600fps 750fps 1200fps 1500fps 2000fps 3000fps 6000fps'.split())
+
+
 class Cmds(types.ModuleType):
     "Joints in a scene: paths, attributes, keys; nothing but what the script asks of `maya.cmds`."
     def __init__(self, up='y', unit='cm'):
@@ -40,6 +45,7 @@ class Cmds(types.ModuleType):
     def upAxis(self, query, axis): return self.up
     def currentUnit(self, query=False, linear=None, time=None):
         if query: return self.unit
+        if time not in NAMED: raise RuntimeError(f'Invalid time unit: {time}')
         self.rate = time
     def undoInfo(self, openChunk=False, closeChunk=False, chunkName=''): self.chunks.append('open' if openChunk else 'close')
     def playbackOptions(self, query=False, **at):
@@ -117,6 +123,17 @@ def test_a_new_skeleton_moves_as_the_clip_does(maya, clip, up, unit, per_metre):
     compare(cmds, root, clip, Y_UP if up == 'y' else np.eye(3), per_metre)
     steps = [abs(v[t + 1] - v[t]) for (path, a), v in cmds.keys.items() if a.startswith('rotate') for t in range(1, 10)]
     assert max(steps) < 120, 'no curve leaps by whole turns'
+
+
+@pytest.mark.parametrize('fps, rate, step', [(24, 'film', 1), (30000/1001, '29.97fps', 1), (59.94, '59.94fps', 1), (120, '120fps', 1), (12.5, 'game', 1.2), (99, '100fps', 100/99)])
+def test_every_rate_has_a_place_in_maya(maya, clip, tmp_path, fps, rate, step):
+    data = dict(np.load(clip[0]))
+    path = tmp_path/'other.npz'
+    np.savez(path, **{**data, 'meta': json.dumps({**json.loads(str(data['meta'])), 'fps': fps})})
+    cmds = maya()
+    root = horse.apply(str(path), str(SKELETON), start=1)
+    assert cmds.rate == rate and np.allclose(cmds.range, (1, 1 + 9*step))
+    np.testing.assert_allclose(sorted(cmds.keys[root, 'translateX']), 1 + step*np.arange(10))
 
 
 def with_axes(cmds, per_metre=100, seed=0):
