@@ -33,6 +33,10 @@ def _check_index(i, n):
     if not -n <= i < n: raise InputError(f'Expected a frame from 0 to {n - 1}, but got {i}.')
     return i % n
 
+def _check_frames(pose):
+    "Refuses a pose without a single frame: there is nothing to play."
+    if not pose.n_frames: raise InputError(f'Expected a pose of at least one frame, but {Path(pose.source or "").name or "this one"} has none. Was its clip cut to nothing?')
+
 def _evenly(n, count): return np.unique(np.linspace(0, n - 1, min(count, n)).round().astype(int))
 
 class Player:
@@ -52,8 +56,9 @@ class OverlayPlayer(Player):
         width=480,           # px, of the pictures to show
         trail=0,             # so many frames of the hooves' past
         title='',            # what stands in its corner beside others
-        sigma=None,          # (T, K) or (T, K, 2) px standard deviations, drawn as halos; the pose's own `position_std` if it has one
+        sigma=None,          # (T, K) or (T, K, 2) px standard deviations, drawn as clouds; the pose's own `position_std` if it has one
     ):
+        _check_frames(pose2d)
         self.size = probe(video).size if video else _own_size(pose2d)
         check_same_video(pose2d, self.size)
         self.pose, self.trail, self.title, self.sigma, self.players = pose2d, int(trail), title, _sigma(pose2d, sigma), (self,)
@@ -145,9 +150,9 @@ class PosePlayer(Player):
         follow=True,           # keep the horse in the middle
         trail=0,               # so many frames of the hooves' past
         title='',              # what stands in its corner beside others
-        sigma=None,            # (T, K) or (T, K, 3) m standard deviations, drawn as ellipsoids; the pose's own `position_std` if it has one
+        sigma=None,            # (T, K) or (T, K, 3) m standard deviations, drawn as clouds; the pose's own `position_std` if it has one
     ):
-        pose3d.require(n_dims=3)
+        _check_frames(pose3d.require(n_dims=3))
         self.pose, self.follow, self.trail, self.title, self.players = pose3d, follow, int(trail), title, (self,)
         self.sigma = _sigma(pose3d, sigma)
         self.upright = xyz = _upright(pose3d.xyz().astype(float), pose3d.frame)
@@ -287,9 +292,9 @@ def _payload(player, title=None, quality=65):
 # %% ../nbs/60_player.ipynb #60-050
 @lru_cache
 def _script():
-    "The player's JavaScript, without the lines that are only for people."
+    "The player's JavaScript, without what is only for people."
     lines = (assets_dir()/'player'/'player.js').read_text(encoding='utf-8').splitlines()
-    return '\n'.join(line.strip() for line in lines if line.strip() and not line.lstrip().startswith('//'))
+    return '\n'.join(line.split('   // ')[0].strip() for line in lines if line.strip() and not line.lstrip().startswith('//'))
 
 @patch
 def html(self: Player,
@@ -356,12 +361,14 @@ def view_files(
 ) -> tuple:       # (path, hint): `out`, and a line for people or ''
     "Writes a player of the poses in some files, side by side."
     paths, hint, players = [p for f in files for p in _poses_in(Path(f))], '', []
+    if video: existing_file(video, 'a video')
     for path in paths:
         pose, title = PoseSequence.load(existing_file(path, 'a pose file (.nc)')), path.stem if len(paths) > 1 else ''
         if pose.n_dims == 3: players.append(PosePlayer(pose, trail=trail, title=title)); continue
         film = video or _film_of(path, pose)
         if film is None: hint = f'The video of {path.name} was not found, so its pose is drawn alone. Name it with --video.'
         players.append(OverlayPlayer(film, pose, width, trail, title))
+    if video and not any(isinstance(p, OverlayPlayer) for p in players): hint = f'{Path(video).name} is not shown: a film goes with a 2D pose (.nc), and there is none here.'
     title = Path(players[0].pose.source or paths[0].stem).stem
     return SideBySide(*players).to_html(out or Path(tempfile.mkdtemp(prefix='kinequimation-'))/f'{title}.html', title=title), hint
 

@@ -175,6 +175,80 @@ def test_what_is_missing_or_unsure(clip, page):
     assert page.run(canvas) != with_halos and page.errors == []
 
 
+def pixels(page, selector, expression, start='0'):
+    "A sum over the pixels of a canvas inside the player: `expression` of r, g, b, a, x, y."
+    return page.run(f'''(() => {{ const c = {PLAYER}.shadowRoot.querySelector("{selector}"), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data; let n = {start};
+      for (let i = 0; i < d.length; i += 4) {{ const [r, g, b, a] = [d[i], d[i+1], d[i+2], d[i+3]], x = (i/4) % c.width, y = Math.floor(i/4/c.width); n += {expression}; }} return n; }})()''')
+
+def joint(page, view, name, names):
+    "Where a joint is on its canvas, and on the page: ((x, y), (x, y)) px."
+    x, y = page.run(f'(p => [p.x, p.y])({PLAYER}.player.joints({view})[{names.index(name)}])')
+    left, top = page.run(f'(r => [r.x, r.y])({PLAYER}.shadowRoot.querySelectorAll("figure canvas")[{view}].getBoundingClientRect())')
+    return (x, y), (left + x, top + y)
+
+
+def test_sides_confidence_and_footfalls_are_drawn(clip, page):
+    "Before and after beside one another: what is unsure is pale, left is orange and right is blue, and the strip shows who stands."
+    xyz, names = clip[2].xyz(), list(clip[2].skeleton.names)
+    camera = np.stack([-xyz[..., 1], -xyz[..., 2], xyz[..., 0] + 8], -1)
+    before = PoseSequence.from_arrays(camera, np.full((N, 68), .1), fps=FPS, frame='camera')
+    after = PoseSequence.from_arrays(camera, np.ones((N, 68)), fps=FPS, frame='camera')
+    path = SideBySide(PosePlayer(before, title='before'), PosePlayer(after, title='after'), PosePlayer(clip[2], title='refined')).to_html(clip[0] / 'sides.html')
+    page.open(path.as_uri()); stands_at(page, 0)
+    ink = [pixels(page, f'figure:nth-child({i}) canvas', 'a*(255 - Math.min(r, g, b))') for i in (1, 2)]
+    assert 0 < ink[0] < .55*ink[1], f'unsure joints are as dark as sure ones: {ink}'
+    page.run(f'[...{PLAYER}.shadowRoot.querySelectorAll("figure:nth-child(3) .presets button")].find(b => b.textContent === "front").click()'); time.sleep(.2)
+    for side, warm in (('L', True), ('R', False)):
+        x, y = joint(page, 2, f'f_hoof.{side}', names)[0]
+        r, _, b = page.run(f'[...{PLAYER}.shadowRoot.querySelectorAll("figure canvas")[2].getContext("2d").getImageData({x}, {y}, 1, 1).data.slice(0, 3)]')
+        assert (r > b + 60) if warm else (b > r + 60), f'the hoof on the {side} is drawn in {r}, {b}'
+    stood = clip[2].contact()
+    for foot in range(4):
+        row = page.run(f'''(() => {{ const c = {PLAYER}.shadowRoot.querySelector(".strip canvas"), g = c.getContext("2d"), x = t => 30 + (c.width - 36)*t/{N - 1};
+          return [...Array({N}).keys()].map(t => {{ const d = g.getImageData(Math.round(x(t)), {7 + 13*foot}, 1, 1).data; return Math.max(d[0], d[1], d[2]) - Math.min(d[0], d[1], d[2]) > 60; }}); }})()''')
+        assert (np.array(row)[3:-2] == stood[3:-2, foot]).mean() > .98, f'the strip shows other steps for foot {foot}'
+    page.screenshot(SHOTS / 'sides.png')
+    assert page.errors == []
+
+
+def test_every_switch_changes_the_picture(clip, page):
+    sigma = np.full((N, 68, 3), .03)
+    path = SideBySide(OverlayPlayer(clip[0] / 'clip.mp4', clip[1], width=320), PosePlayer(clip[2], sigma=sigma)).to_html(clip[0] / 'switches.html')
+    page.open(path.as_uri()); page.run(f'{PLAYER}.player.seek(60)'); stands_at(page, 60)
+    for key, views in (('trails', (1, 2)), ('follow', (2,)), ('halos', (2,)), ('bare', (1,))):
+        look = lambda: [pixels(page, f'figure:nth-child({i}) canvas', '((r + 3*g + 7*b + 11*a)*(x + 2*y)) % 9973') for i in views]
+        was = look()
+        page.run(f'{PLAYER}.shadowRoot.querySelector("[data-toggle={key}]").click()'); time.sleep(.2); changed = look()
+        page.run(f'{PLAYER}.shadowRoot.querySelector("[data-toggle={key}]").click()'); time.sleep(.2)
+        assert all(a != b for a, b in zip(was, changed)) and look() == was, f'{key} changes nothing, or does not come back'
+    page.run(f'{PLAYER}.focus()')
+    for key, speed in (('ArrowUp', '2'), ('ArrowDown', '1'), ('ArrowDown', '0.5')):
+        page.key(key); assert page.run(f'{PLAYER}.shadowRoot.querySelector(".speed").value') == speed
+    assert page.errors == []
+
+
+def test_a_joint_that_is_pointed_at_tells_its_name_and_spread(clip, page):
+    "By mouse and by finger; the label goes along with its joint, and the uncertainty of all hides no leg."
+    names = list(clip[2].skeleton.names)
+    path = PosePlayer(clip[2], sigma=np.full((N, 68, 3), .05)).to_html(clip[0] / 'pointed.html')
+    page.open(path.as_uri()); stands_at(page, 0)
+    label = f'{PLAYER}.shadowRoot.querySelector(".label")'
+    (_, at), cloud = joint(page, 0, 'f_hoof.L', names), pixels(page, 'figure canvas', '(a > 150 && r > 200 && b < 160)')
+    page.mouse(at); page.wait(f'!{label}.hidden')
+    told = page.run(f'{label}.textContent')
+    assert told.startswith('f_hoof.L ·') and told.endswith('± 5.0 cm'), told
+    where = page.run(f'{label}.style.left'); page.run(f'{PLAYER}.player.seek(4)'); stands_at(page, 4)
+    assert page.run(f'{label}.style.left') != where, 'the label stayed where its joint had been'
+    page.screenshot(SHOTS / 'pointed.png')
+    page.run(f'{PLAYER}.shadowRoot.querySelector("[data-toggle=halos]").click(); {PLAYER}.player.seek(0)'); stands_at(page, 0); time.sleep(.2)
+    assert pixels(page, 'figure canvas', '(a > 150 && r > 200 && b < 160)') > .9*cloud, 'the clouds are as strong as the legs'
+    touch = lambda kind, *points: page.call('Input.dispatchTouchEvent', type=kind, touchPoints=[dict(x=x, y=y) for x, y in points])
+    at = joint(page, 0, 'head', names)[1]
+    touch('touchStart', at); touch('touchEnd')
+    page.wait(f'{label}.textContent.startsWith("head ·") && !{label}.hidden')
+    assert page.errors == []
+
+
 # --- JupyterLab
 
 CELLS = ['from kinequimation.player import *\nfrom kinequimation.pose import PoseSequence\np2, p3 = (PoseSequence.load(f"pose{d}d.nc") for d in (2, 3))',
@@ -200,7 +274,7 @@ def jupyterlab(folder):
     with open(folder / 'lab.log', 'w') as log:
         process = subprocess.Popen(command, cwd=folder, env=dict(os.environ, PYTHONPATH=str(ROOT), **own), stdout=log, stderr=log)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while True:
             try: socket.create_connection(('127.0.0.1', port), timeout=1).close(); break
             except OSError:
@@ -231,11 +305,11 @@ def test_jupyterlab(form, lab, page):
 def play_in_lab(form, lab, folder, page):
     page.size(1100, 1000)
     page.open(f'{lab}/lab/tree/{form}.ipynb?reset')
-    page.wait(f'window.jupyterapp && {NOTEBOOK} && {NOTEBOOK}.sessionContext.session?.kernel?.status === "idle"', timeout=60)
+    page.wait(f'window.jupyterapp && {NOTEBOOK} && {NOTEBOOK}.sessionContext.session?.kernel?.status === "idle"', timeout=240)
     page.run(f'jupyterapp.shell.activateById({NOTEBOOK}.id)')
     page.run('jupyterapp.commands.execute("application:toggle-left-area")')
     page.run('jupyterapp.commands.execute("notebook:run-all-cells")')
-    page.wait(f'{PLAYER} && {PLAYER}.player', timeout=60)
+    page.wait(f'{PLAYER} && {PLAYER}.player', timeout=240)
     page.events[:] = [e for e in page.events if e.get('method') == 'Network.requestWillBeSent']   # what JupyterLab itself complains of while it starts is not ours
     active = NOTEBOOK + '.content.activeCellIndex'
     before = page.run(active)
@@ -243,8 +317,6 @@ def play_in_lab(form, lab, folder, page):
     assert page.run(active) == before, 'the arrows moved through the notebook'
     page.screenshot(SHOTS / f'lab_{form}.png')
     assert [u for u in page.requests if not u.startswith((lab, 'data:', 'blob:', lab.replace('http', 'ws')))] == []
-    print(f'{form} in JupyterLab: {rate:.1f} frames a second')
-    assert rate >= 25
     # Python knows where it stands: the widget's frame is that of the browser
     page.run(f'{PLAYER}.player.seek(42)')
     code, told = 'import pathlib; pathlib.Path("frame.txt").write_text(str(w.frame))', None
@@ -254,3 +326,5 @@ def play_in_lab(form, lab, folder, page):
         if told == '42': break
         time.sleep(.1)
     assert told == '42'
+    print(f'{form} in JupyterLab: {rate:.1f} frames a second')
+    assert rate >= 25

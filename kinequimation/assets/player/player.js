@@ -13,6 +13,7 @@ const STYLE = `
 .head { display: flex; flex-wrap: wrap; gap: 2px 16px; align-items: baseline; padding: 8px 14px; }
 .title { font-weight: 600; overflow-wrap: anywhere; } .key { color: var(--soft); font-size: 13px; display: flex; flex-wrap: wrap; gap: 2px 12px; margin-left: auto; }
 .key i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 5px; }
+.key .cloud { width: 16px; background: color-mix(in srgb, var(--soft) 30%, transparent); }
 .views { display: grid; gap: 1px; background: var(--rule); border-block: 1px solid var(--rule); }
 figure { margin: 0; position: relative; background: var(--paper); min-width: 0; }
 figcaption { position: absolute; left: 10px; top: 8px; font-size: 12.5px; padding: 1px 8px; border-radius: 99px; background: color-mix(in srgb, var(--paper) 78%, transparent); color: var(--ink); pointer-events: none; }
@@ -24,14 +25,14 @@ canvas { display: block; width: 100%; } figure canvas { touch-action: pan-y; } f
 .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; padding: 6px 14px 10px; }
 button, select { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--rule); border-radius: 7px; height: 34px; min-width: 38px; padding: 0 10px; cursor: pointer; }
 button { display: inline-flex; align-items: center; justify-content: center; } button:hover, select:hover { border-color: var(--soft); }
-button:focus-visible, select:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+button:focus-visible, select:focus-visible, .strip canvas:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
 button[aria-pressed=true] { border-color: var(--accent); color: var(--accent); } svg { width: 16px; height: 16px; fill: currentColor; }
 .play { min-width: 52px; background: var(--ink); color: var(--paper); border-color: var(--ink); }
 .at { font-variant-numeric: tabular-nums; min-width: 9.5em; padding-left: 4px; white-space: nowrap; } .at small { color: var(--soft); font-size: 12.5px; }
 .more { display: flex; flex-wrap: wrap; gap: 6px; margin-left: auto; } .hint { padding: 0 14px 9px; color: var(--soft); font-size: 12px; }
 @media (hover: none) { .hint { display: none; } }
 @media print { .bar, .hint, .presets { display: none; } .frame { break-inside: avoid; } figure canvas { height: auto !important; } .strip { padding-bottom: 8px; } }
-@media (max-width: 520px) { .head, .bar { padding-inline: 10px; } .strip { padding-inline: 10px; } .more { margin-left: 0; } }
+@media (max-width: 520px) { .head, .bar { padding-inline: 10px; } .strip { padding-inline: 10px; } .more, .key { margin-left: 0; } }
 `;
 
 const ICONS = {
@@ -172,7 +173,7 @@ class Space {
     if (this.pose.ground) { this.ground(c, theme); this.shadow(c, t, theme); this.prints(c, t, how.contacts, theme); }
     this.now = this.pose.names.map((_, k) => this.pose.seen(t, k) ? this.project(this.pose.point(t, k)) : null);
     if (how.trails) trails(c, this.pose, t, how.trail, theme, p => this.project(p), 0.014 * this.basis.r);
-    if (how.halos) this.pose.names.forEach((_, k) => this.now[k] && halo(c, this.now[k], this.pose.spreadAt(t, k), this.basis, this.pose.colour(k, theme)));
+    if (how.halos) halos(c, this.pose, t, this.now, this.basis, theme, how);
     const { distance, r } = this.basis, things = [];
     for (const [p, k] of this.pose.bones) if (this.now[p] && this.now[k]) things.push({ z: (this.now[p].z + this.now[k].z) / 2, p, k });
     for (let k = 0; k < this.pose.k; k++) if (this.now[k]) things.push({ z: this.now[k].z - 0.004, k });
@@ -194,12 +195,12 @@ class Picture {
     const [pw, ph] = this.pose.size, s = Math.min(w / pw, h / ph), x0 = (w - s * pw) / 2, y0 = (h - s * ph) / 2, pose = this.pose, near = pose.near(t);
     if (picture) c.drawImage(picture, x0, y0, s * pw, s * ph); else { c.fillStyle = "#2a2e31"; c.fillRect(x0, y0, s * pw, s * ph); }
     if (how.bare) { this.now = []; return; }
-    const on = { ...theme, middle: [240, 240, 240] }, rim = [20, 20, 25], place = p => ({ x: x0 + s * p[0], y: y0 + s * p[1], s });
+    const on = { ...theme, middle: [240, 240, 240], ink: [255, 255, 255] }, rim = [20, 20, 25], place = p => ({ x: x0 + s * p[0], y: y0 + s * p[1], s });
     this.now = pose.names.map((_, k) => pose.seen(t, k) ? place(pose.point(t, k)) : null);
     const seen = this.now.filter(p => p), span = seen.length ? Math.max(...[p => p.x, p => p.y].map(f => Math.max(...seen.map(f)) - Math.min(...seen.map(f)))) : 0;
     const thick = clamp(span / 130, 0.9, 7), depth = pose.side.map(v => near * v);
     if (how.trails) trails(c, pose, t, how.trail, on, place, thick / s);
-    if (how.halos) pose.names.forEach((_, k) => this.now[k] && halo(c, this.now[k], pose.spreadAt(t, k), { right: [1, 0, 0], up: [0, 1, 0] }, pose.colour(k, on)));
+    if (how.halos) halos(c, pose, t, this.now, { right: [1, 0, 0], up: [0, 1, 0] }, on, how);
     for (const level of [-1, 0, 1]) {
       const far = level < 0, tone = k => mix([0, 0, 0], pose.colour(k, on), far ? 0.66 : 1), alpha = v => (far ? 0.85 : 1) * (v < 0.35 ? 0.45 : v < 0.65 ? 0.75 : 1);
       for (const [p, k] of pose.bones) if (depth[k] === level && this.now[p] && this.now[k]) {
@@ -230,14 +231,25 @@ function trails(c, pose, t, length, theme, place, width) {
   }
 }
 
-// Twice the standard deviation around a point, as the ellipse that an ellipsoid shows to this eye
-function halo(c, at, sigma, { right, up }, colour) {
+// Twice the standard deviation around a point, as the ellipse that an ellipsoid shows to this eye: added to the path
+function ellipse(c, at, sigma, { right, up }) {
   if (!sigma || !Number.isFinite(sigma[0])) return;
   let a = 0, b = 0, d = 0;
   for (let i = 0; i < 3; i++) { const v = (sigma[i] || 0) ** 2; a += right[i] ** 2 * v; b += right[i] * up[i] * v; d += up[i] ** 2 * v; }
-  const mean = (a + d) / 2, off = Math.hypot((a - d) / 2, b), angle = -Math.atan2(2 * b, a - d) / 2;
-  c.fillStyle = rgb(colour, 0.16); c.strokeStyle = rgb(colour, 0.35); c.lineWidth = 1;
-  c.beginPath(); c.ellipse(at.x, at.y, 2 * at.s * Math.sqrt(mean + off), 2 * at.s * Math.sqrt(Math.max(0, mean - off)), angle, 0, 7); c.fill(); c.stroke();
+  const mean = (a + d) / 2, off = Math.hypot((a - d) / 2, b), angle = -Math.atan2(2 * b, a - d) / 2, long = 2 * at.s * Math.sqrt(mean + off);
+  c.moveTo(at.x + long * Math.cos(angle), at.y + long * Math.sin(angle));
+  c.ellipse(at.x, at.y, long, 2 * at.s * Math.sqrt(Math.max(0, mean - off)), angle, 0, 2 * Math.PI);
+}
+
+// One pale cloud a side, no darker where joints lie over one another, or it would hide the legs; a ring for the joint that was picked
+function halos(c, pose, t, now, basis, theme, how) {
+  for (const side of [0, -1, 1]) {
+    c.beginPath(); let of = -1;
+    for (let k = 0; k < pose.k; k++) if (pose.side[k] === side && now[k]) { ellipse(c, now[k], pose.spreadAt(t, k), basis); of = k; }
+    if (of >= 0) { c.fillStyle = rgb(pose.colour(of, theme), side ? 0.14 : 0.1); c.fill(); }
+  }
+  const k = how.picked;
+  if (k >= 0 && now[k]) { c.beginPath(); ellipse(c, now[k], pose.spreadAt(t, k), basis); c.fillStyle = rgb(pose.colour(k, theme), 0.2); c.fill(); c.strokeStyle = rgb(theme.ink, 0.9); c.lineWidth = 1.4; c.stroke(); }
 }
 
 // The video's pictures: decoded shortly before they are wanted, so that ten seconds fit into a telephone
@@ -263,7 +275,7 @@ function mount(host, text, options = {}) {
   const eyes = {}, has = name => data.views.some(v => v[name]);
   const toggles = [["trails", "Trails", true], ["follow", "Follow", data.views.some(v => v.kind === "space" && v.ground)], ["halos", "Uncertainty", has("sigma")], ["bare", "Video only", has("frames")]].filter(t => t[2]);
   root.innerHTML = `<style>${STYLE}</style><div class="frame">
-    <div class="head"><span class="title"></span><span class="key"><span><i style="background:${rgb(COLOURS.left)}"></i>left</span><span><i style="background:${rgb(COLOURS.right)}"></i>right</span><span>pale: unsure</span></span></div>
+    <div class="head"><span class="title"></span><span class="key"><span><i style="background:${rgb(COLOURS.left)}"></i>left</span><span><i style="background:${rgb(COLOURS.right)}"></i>right</span><span>pale: unsure</span>${has("sigma") ? `<span title="Twice the standard deviation around each joint: six of seven times it lies in there. Point at a joint for its own."><i class="cloud"></i>where it may lie</span>` : ""}</span></div>
     <div class="views"></div><div class="strip"><canvas tabindex="0" role="slider" aria-label="frame" aria-valuemin="0" aria-valuemax="${n - 1}"></canvas></div>
     <div class="bar"><button class="back" title="One frame back (←)" aria-label="one frame back">${icon("back")}</button><button class="play" title="Play or pause (space)" aria-label="play">${icon("play")}</button><button class="forward" title="One frame on (→)" aria-label="one frame on">${icon("forward")}</button>
     <button class="loop" title="Over and over (L)" aria-label="loop" aria-pressed="true">${icon("loop")}</button><select class="speed" title="Speed (↑ ↓)" aria-label="speed">${SPEEDS.map(s => `<option value="${s}"${s === 1 ? " selected" : ""}>${s}×</option>`).join("")}</select>
@@ -303,11 +315,12 @@ function mount(host, text, options = {}) {
     redraw();
   }
   function paint(t) {
-    const how = { ...state, contacts: data.contacts };
-    for (const { canvas, painter, film } of views) {
+    for (const one of views) {
+      const { canvas, painter, film } = one, how = { ...state, contacts: data.contacts, picked: one.picked ?? -1 };
       const c = canvas.getContext("2d"), sharp = Math.min(2, devicePixelRatio || 1);
       c.setTransform(sharp, 0, 0, sharp, 0, 0); c.clearRect(0, 0, canvas.width, canvas.height);
       painter.draw(c, t, canvas.width / sharp, canvas.height / sharp, theme, how, film && film.get(t));
+      if (one.tell) one.tell(t);
     }
     paintStrip(t);
   }
@@ -376,13 +389,14 @@ function mount(host, text, options = {}) {
   const strip = $(".strip canvas"), scrub = e => { const r = strip.getBoundingClientRect(), { left, right } = along(r.width); seek((e.clientX - r.left - left) / (right - left) * (n - 1)); };
   strip.addEventListener("pointerdown", e => { strip.setPointerCapture(e.pointerId); scrub(e); }, listen);
   strip.addEventListener("pointermove", e => { if (e.buttons & 1) scrub(e); }, listen);
-  for (const { canvas, eye, figure, painter, pose, view } of views) {
+  for (const one of views) {
+    const { canvas, eye, figure, painter, pose, view } = one;
     const held = new Map();
-    canvas.addEventListener("pointerdown", e => { host.focus({ preventScroll: true }); if (eye) { held.set(e.pointerId, e); canvas.setPointerCapture(e.pointerId); } }, listen);
+    canvas.addEventListener("pointerdown", e => { host.focus({ preventScroll: true }); pick(e); if (eye) { held.set(e.pointerId, e); canvas.setPointerCapture(e.pointerId); } }, listen);
     for (const gone of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(gone, e => held.delete(e.pointerId), listen);
     canvas.addEventListener("pointermove", e => {
       const before = held.get(e.pointerId);
-      if (!before) return hover(e);
+      if (!before) return pick(e);
       if (held.size === 2) { const [other] = [...held.values()].filter(p => p.pointerId !== e.pointerId), far = p => Math.hypot(p.clientX - other.clientX, p.clientY - other.clientY); eye.zoom = clamp(eye.zoom * far(e) / Math.max(1, far(before)), 0.3, 8); }
       else { eye.azimuth -= (e.clientX - before.clientX) * 0.008; eye.elevation = clamp(eye.elevation + (e.clientY - before.clientY) * 0.006, -0.35, 1.5); }
       held.set(e.pointerId, e); redraw();
@@ -390,16 +404,21 @@ function mount(host, text, options = {}) {
     canvas.addEventListener("dblclick", () => { if (eye) { Object.assign(eye, eye.start); redraw(); } }, listen);
     canvas.addEventListener("wheel", e => { if (!eye || !(e.ctrlKey || document.activeElement === host || root.activeElement)) return; e.preventDefault(); eye.zoom = clamp(eye.zoom * Math.exp(-0.0015 * e.deltaY), 0.3, 8); redraw(); }, { passive: false, ...listen });
     const label = document.createElement("div"); label.className = "label"; label.hidden = true; figure.append(label);
-    canvas.addEventListener("pointerleave", () => { label.hidden = true; }, listen);
-    function hover(e) {   // the name of the joint under the pointer, how sure it is, where it is
-      const r = canvas.getBoundingClientRect(), x = e.clientX - r.left, y = e.clientY - r.top; let best = 11, found = -1;
+    canvas.addEventListener("pointerleave", e => { if (e.pointerType === "mouse") choose(-1); }, listen);   // what a finger picked stays
+    function pick(e) {
+      const r = canvas.getBoundingClientRect(), x = e.clientX - r.left, y = e.clientY - r.top; let best = e.pointerType === "touch" ? 20 : 11, found = -1;
       (painter.now || []).forEach((p, k) => { const d = p ? Math.hypot(p.x - x, p.y - y) : 99; if (d < best) { best = d; found = k; } });
-      label.hidden = found < 0;
-      if (found < 0) return;
-      const at = [...pose.point(state.frame, found)].map(v => v.toFixed(view.kind === "space" ? 2 : 0)).join(", ");
-      label.textContent = `${pose.names[found]} · ${Math.round(100 * pose.sure(state.frame, found))} % · ${at} ${view.kind === "space" ? "m" : "px"}`;
-      label.style.left = clamp(painter.now[found].x, 90, Math.max(90, r.width - 90)) + "px"; label.style.top = Math.max(30, painter.now[found].y) + "px";
+      choose(found);
     }
+    function choose(k) { if (one.picked === k) return; one.picked = k; one.tell(state.frame); redraw(); }
+    one.picked = -1;
+    one.tell = t => {   // the name of the joint that was picked, how sure it is, where it is; it goes along with it
+      const k = one.picked, p = k >= 0 ? (painter.now || [])[k] : null, space = view.kind === "space"; label.hidden = !p;
+      if (!p) return;
+      const at = [...pose.point(t, k)].map(v => v.toFixed(space ? 2 : 0)).join(", "), sigma = pose.spreadAt(t, k), spread = sigma && Number.isFinite(sigma[0]) ? Math.hypot(...sigma) / Math.sqrt(3) : null;
+      label.textContent = `${pose.names[k]} · ${Math.round(100 * pose.sure(t, k))} % · ${at} ${space ? "m" : "px"}${spread === null ? "" : ` ± ${space ? `${(100 * spread).toFixed(1)} cm` : `${spread.toFixed(1)} px`}`}`;
+      const half = label.offsetWidth / 2 + 4; label.style.left = clamp(p.x, half, Math.max(half, figure.clientWidth - half)) + "px"; label.style.top = Math.max(30, p.y) + "px";
+    };
     if (eye) {
       const presets = document.createElement("div"); presets.className = "presets"; figure.append(presets);
       for (const [word, azimuth, elevation] of view.presets) { const b = document.createElement("button"); b.textContent = word; b.title = `Look from the ${word}`; b.onclick = () => { Object.assign(eye, { azimuth, elevation }); redraw(); }; presets.append(b); }
@@ -412,6 +431,6 @@ function mount(host, text, options = {}) {
   for (const [when, yes] of [["beforeprint", true], ["afterprint", false]])   // paper is white, and no frame is drawn between this call and the printing
     addEventListener(when, () => { printing = yes; retheme(); if (state.frame >= 0 && wide) paint(state.frame); }, listen);
   retheme(); layout(); button(); seek(data.start || 0);
-  host.player = { state, eyes, play, pause, seek, speed, n, fps: data.fps };
+  host.player = { state, eyes, play, pause, seek, speed, n, fps: data.fps, joints: i => views[i].painter.now };
   return () => { state.playing = false; abort.abort(); watch.disconnect(); look.disconnect(); };
 }
