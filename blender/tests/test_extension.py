@@ -163,6 +163,12 @@ def test_another_animal_in_the_panel(used, folder):
     assert used["animal spoiled"]["result"] == ["REFUSED"] and "horn" in used["animal spoiled"]["error"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its commands end with .exe")
+def test_the_preferences_find_the_python_of_the_command(used, folder):
+    assert used["no python"]["result"] == ["REFUSED"] and "choose the Python by hand" in used["no python"]["error"]
+    assert used["python"]["result"] == ["FINISHED"] and used["preferences"]["python"] == str(folder / "environment/bin/python3")
+
+
 def test_poses_go_through_the_installed_library(used, with_library):
     assert "can't be started" in used["wrong python"]["error"]
     assert used["not poses"]["result"] == ["REFUSED"] and "text.nc" in used["not poses"]["error"]

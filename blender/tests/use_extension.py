@@ -47,6 +47,7 @@ def main():
     slice_by_slice(clip)
     another_animal(Path(folder))
     refuse(Path(folder))
+    look_for_python(Path(folder))
     if outside:
         in_the_background(*outside, Path(folder))
     bpy.ops.preferences.addon_disable(module="bl_ext.user_default.kinequimation_blender")
@@ -221,6 +222,21 @@ def linked(options, folder):
     press("linked", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
     bpy.data.objects.remove(here.objects[0])
     options.rig = bpy.data.objects["rig"]
+
+
+def look_for_python(folder):
+    """The magnifier in the preferences: with no `kinequimation` on the PATH, and with one that has its Python beside it."""
+    preferences, kept = bpy.context.preferences.addons["bl_ext.user_default.kinequimation_blender"].preferences, os.environ["PATH"]
+    there = folder / "environment" / "bin"
+    there.mkdir(parents=True)
+    for name in ("kinequimation", "python3"):
+        (there / name).write_text("#!/bin/sh\n")
+        (there / name).chmod(0o755)
+    for step, path in (("no python", folder), ("python", there)):
+        os.environ["PATH"] = str(path)
+        press(step, bpy.ops.kinequimation.find_python, "EXEC_DEFAULT")
+    os.environ["PATH"] = kept
+    say("preferences", python=preferences.python)
 
 
 def in_the_background(python, poses, folder):
