@@ -424,6 +424,10 @@ def _check_pixels(path, xy, image_size):
         raise InputError(f'Expected positions in pixels, but everything in {path} is within {span:.3g} of them. Are they metres, or shares of the picture? Multiply them to pixels.')
     if image_size is None: return
     w, h = image_size
+    if len(some) > 1 and min(w, h) > 500 and (some >= 0).all() and (some <= 100).all():
+        raise InputError(f'Expected positions in pixels of a {w}x{h} picture, but everything in {path} lies between 0 and 100. Are they per cent of the picture? Multiply them to pixels.')
+    if len(some) > 1 and span < .01*max(w, h):
+        raise InputError(f'Expected a horse that can be seen in a {w}x{h} picture, but everything in {path} is within {span:.0f} px. Is it the right size?')
     outside = ((some < [-.1*w, -.1*h]) | (some > [1.1*w, 1.1*h])).any(-1).mean()
     if outside > .5:
         raise InputError(f'Expected positions in pixels of a {w}x{h} picture, from its top left corner, but {100*outside:.0f} % of those in {path} are outside. Is it the right size, are they pixels, and does y grow downwards?')

@@ -530,6 +530,10 @@ def test_movement_axes_are_known_by_their_names(tmp_path):
 def test_positions_outside_of_the_picture(factor, tmp_path):
     with pytest.raises(InputError, match='does y grow downwards'): read_pose2d(dlc_csv(tmp_path/'a.csv', data=truth()*factor), 25, image_size=SIZE)
 
+@pytest.mark.parametrize('size, unit, words', [((1280, 720), [1/12.8, 1/7.2, 1], 'per cent of the picture'), ((99999, 99999), [1, 1, 1], 'Is it the right size')], ids=['per cent', 'a picture of 100,000 pixels'])
+def test_a_horse_that_can_not_be_seen(size, unit, words, tmp_path):
+    with pytest.raises(InputError, match=words): read_pose2d(dlc_csv(tmp_path/'a.csv', data=truth()*unit), 25, image_size=size)
+
 def test_a_table_without_frames(tmp_path):
     path = dlc_csv(tmp_path/'a.csv')
     path.write_text(''.join(path.read_text().splitlines(True)[:3]))
