@@ -167,7 +167,7 @@ def summary(
                 bones_percent=round(100*float(col('bones').max()), 3), beyond_limits=f"{col('beyond_limits').max():.0%}",
                 slide_cm=round(float(col('slide_cm').max()), 1), sink_cm=round(float(col('sink_cm').max()), 1),
                 events=f"{col('hits').sum()/max(col('events').sum(), 1):.1%}" if col('events').sum() else '-', gait=f"{col('gait').mean():.0%}",
-                angles=f"{col('angles').mean():.0%}", duty=share('duty', .05), frequency=share('hz', .02), stride=share('stride', .1),
+                angles=f"{col('angles').mean():.0%}", strides_in=f"{np.isfinite(col('hz')).sum()} of {len(col('hz'))}", duty=share('duty', .05), frequency=share('hz', .02), stride=share('stride', .1),
                 way=share('way', .1), path=share('path', .1), seconds=round(float(np.median(col('seconds'))), 1) if len(col('seconds')) else '-')
 
 def evaluate_refine(
