@@ -377,13 +377,14 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
         benchmark: Annotated[bool, typer.Option('--benchmark', metavar=' ', help='Write nothing; measure what pictures cost here, beside an empty scene.')] = False,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put what --benchmark measured into this file, beside the tables that it holds.', show_default=False)] = None, quiet: Quiet = False):
     "Render labelled pictures of horses: nothing in -> a COCO Keypoints folder. Goes on where it was stopped."
+    from kinequimation.evaluate import TITLES, read_benchmarks, write_benchmarks
     from kinequimation.render import benchmark_render, render_dataset
+    if json_file: read_benchmarks(json_file)   # one that can't be read is told before the work, not after it
     with Bars(quiet, rate=True) as bars:
         show = lambda done, total: bars('Rendering', done, total)
         if benchmark: numbers = benchmark_render(n, workers, (size, size), seed, show)
         else: path = render_dataset(out, n, seed, workers, (size, size), samples, scheduler, show)
     if not benchmark: return _report([path/'annotations'/'train.json', path/'annotations'/'val.json'], f'Look at it: kinequimation dataset show {out}')
-    from kinequimation.evaluate import TITLES, write_benchmarks
     _table(TITLES['render'], [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
     if json_file:
         _report([write_benchmarks(json_file, 'render', [numbers], f'kinequimation render-dataset --benchmark -n {n} --size {size} --workers {workers}')])
@@ -464,8 +465,9 @@ def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABE
         fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on.')] = False,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the table of --folds into this file, beside those that it holds.', show_default=False)] = None, quiet: Quiet = False):
     "Train the detector on with labelled pictures: COCO Keypoints -> detector.onnx and its card. Goes on where it was stopped. Needs the extra 'train'."
-    from kinequimation.evaluate import TITLES, write_benchmarks
+    from kinequimation.evaluate import TITLES, read_benchmarks, write_benchmarks
     from kinequimation.fine_tune import fine_tune
+    if json_file: read_benchmarks(json_file)
     with Bars(quiet, rate=True) as bars, _talk_on_stderr():
         path, table = fine_tune(coco, images, detector, data or (), out, epochs, minutes, folds, landmark_set, batch_size, seed, threads, not fresh, bars)
     if table: _table(TITLES['fine-tune'], table)
@@ -511,8 +513,9 @@ def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
         detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
     "Measure the accuracy on a held-out horse: a film with its truth -> tables."
-    from kinequimation.evaluate import EVALUATIONS, TITLES, write_benchmarks
+    from kinequimation.evaluate import EVALUATIONS, TITLES, read_benchmarks, write_benchmarks
     from kinequimation.real_horse import brief, evaluate_gait
+    if json_file: read_benchmarks(json_file)
     for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed', 'lifter', 'lifters', 'refine', 'rig')]:
         weights = {'2d': dict(detector=detector), 'speed': dict(detector=detector), 'gait': {}}.get(name, dict(detector=detector, lifter=lifter))
         measure, options = (evaluate_gait, {}) if name == 'gait' else (EVALUATIONS[name], weights | dict(threads=threads))

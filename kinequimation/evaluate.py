@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EVALUATIONS', 'TITLES', 'Film', 'load_film', 'true_box', 'row_2d', 'evaluate_2d', 'true_root', 'withers_height',
-           'row_3d', 'evaluate_3d', 'evaluate_retarget', 'evaluate_rig', 'markdown_table', 'machine',
+           'row_3d', 'evaluate_3d', 'evaluate_retarget', 'evaluate_rig', 'markdown_table', 'machine', 'read_benchmarks',
            'write_benchmarks']
 
 # %% ../nbs/80a_evaluate.ipynb #80-002
@@ -22,7 +22,7 @@ from .metrics import bone_length_variation, mpjpe, mpjve, n_mpjpe, pa_mpjpe, pck
 from .pose import PoseSequence
 from .video import frames
 
-# %% ../nbs/80a_evaluate.ipynb #80-005
+# %% ../nbs/80a_evaluate.ipynb #80-007
 @dataclass(frozen=True)
 class Film:
     "A video with its truth."
@@ -45,7 +45,7 @@ def load_film(
     if film.pose3d.world_to_camera() is None: raise InputError(f'Expected {three} to know its camera (world_to_camera). Write it with render_clip.')
     return film
 
-# %% ../nbs/80a_evaluate.ipynb #80-008
+# %% ../nbs/80a_evaluate.ipynb #80-010
 def true_box(
     xy: np.ndarray,  # (..., K, 2) px
     margin=.06,      # of the longer side: hide and hooves lie around the joints
@@ -55,7 +55,7 @@ def true_box(
     m = margin*(high - low).max(-1, keepdims=True)
     return np.concatenate([low - m, high + m], -1)
 
-# %% ../nbs/80a_evaluate.ipynb #80-009
+# %% ../nbs/80a_evaluate.ipynb #80-011
 def row_2d(
     pred: np.ndarray,   # (N, K, 2) px; NaN = no answer
     true: np.ndarray,   # (N, K, 2) px; NaN = outside
@@ -70,7 +70,7 @@ def row_2d(
     return {**first, 'frames': len(true), 'pck@0.05': score(.05, seen), 'pck@0.10': score(.1, seen), 'hidden_pck@0.10': score(.1, hidden),
             'missed': round(float(np.isnan(pred).all((1, 2)).mean()), 3)}
 
-# %% ../nbs/80a_evaluate.ipynb #80-011
+# %% ../nbs/80a_evaluate.ipynb #80-013
 def evaluate_2d(
     data=None,      # a film's folder, a folder of labelled pictures, or None: the shipped film
     detector=None,  # weights (.onnx), or None: those that are shipped
@@ -92,7 +92,7 @@ def evaluate_2d(
     found = detector.predict_video(film.video, progress=progress and (lambda done, total: progress(len(true) + done, 2*len(true))))
     return [row_2d(np.array(given), true, seen, data=film.name, box='given'), row_2d(found.xyz().astype(float), true, seen, data=film.name, box='found')]
 
-# %% ../nbs/80a_evaluate.ipynb #80-013
+# %% ../nbs/80a_evaluate.ipynb #80-015
 def true_root(
     pose3d: PoseSequence,  # frame 'world', with its camera and the horse's own skeleton
 ) -> np.ndarray:           # (T, K, 3) m, camera axes, relative to the root, at 1.60 m
@@ -104,7 +104,7 @@ def withers_height(skeleton) -> float:
     "m, above the ground, of the top of the shoulder blade at rest."
     return float(skeleton.head[skeleton.index('shoulder.L'), 2])
 
-# %% ../nbs/80a_evaluate.ipynb #80-015
+# %% ../nbs/80a_evaluate.ipynb #80-017
 def row_3d(
     pred: np.ndarray,  # (T, K, 3) m, root-relative
     true: np.ndarray,  # (T, K, 3) m, root-relative
@@ -119,7 +119,7 @@ def row_3d(
                 pa_mpjpe_mm=mm(pa_mpjpe(pred, true)), mpjve_mm_s=mm(mpjve(pred, true, fps)),
                 bone_variation=round(float(np.nanmedian(bone_length_variation(pred, skeleton))), 4), missed=round(float(np.isnan(pred).all((1, 2)).mean()), 3))
 
-# %% ../nbs/80a_evaluate.ipynb #80-017
+# %% ../nbs/80a_evaluate.ipynb #80-019
 def evaluate_3d(
     data=None,      # a film's folder, or None: the shipped one
     lifter=None,    # weights (.onnx), or None: those that are shipped
@@ -146,7 +146,7 @@ def _in_camera(pose3d):
     xyz = pose3d.xyz().astype(float)
     return np.einsum('tij,tkj->tki', pose3d.world_to_camera()[:, :3, :3], xyz - xyz[:, :1])
 
-# %% ../nbs/80a_evaluate.ipynb #80-021
+# %% ../nbs/80a_evaluate.ipynb #80-023
 def evaluate_retarget(
     data=None,      # a film's folder, or None: the shipped one
     lifter=None, detector=None, threads=None,
@@ -167,7 +167,7 @@ def _row_blender(clip, measure, progress, **first):
     with tempfile.TemporaryDirectory(prefix='kinequimation-') as folder: got = measure(clip.save(Path(folder)/'clip.npz'), progress=progress)
     return dict(**first, frames=got['n_frames'], bones=got['n_bones'], **{k: round(got[k], 2) for k in ('median_mm', 'p99_mm', 'max_mm', 'hoof_max_mm')})
 
-# %% ../nbs/80a_evaluate.ipynb #80-023
+# %% ../nbs/80a_evaluate.ipynb #80-025
 def evaluate_rig(
     data=None, lifter=None, detector=None, threads=None, # not asked for: the motion is made here
     progress=None,  # called with (done, total)
@@ -190,7 +190,7 @@ def _row_rig(name, motion, reduce, rig_skeleton, progress):
     return dict(clip=name, keys=f'within {reduce[0]} mm, {reduce[1]} degree' if reduce else 'every frame', frames=got['n_frames'], **numbers,
                 cpu_s_per_300_frames=got['cpu_seconds_per_300_frames'])
 
-# %% ../nbs/80a_evaluate.ipynb #80-025
+# %% ../nbs/80a_evaluate.ipynb #80-027
 def _speed(*args, **options):
     from kinequimation.speed import evaluate_speed
     return evaluate_speed(*args, **options)
@@ -233,12 +233,21 @@ def markdown_table(
     line = lambda cells: '| ' + ' | '.join(cells) + ' |'
     return '\n'.join([line(columns), line(['---']*len(columns))] + [line([str(r.get(c, '')) for c in columns]) for r in rows])
 
-# %% ../nbs/80a_evaluate.ipynb #80-027
+# %% ../nbs/80a_evaluate.ipynb #80-029
 def machine() -> str:
     "The kind of machine, in words: no name and no address."
     info = Path('/proc/cpuinfo')
     model = next((l.split(':', 1)[1].strip() for l in info.read_text().splitlines() if l.startswith('model name')), '') if info.exists() else ''
     return f'{os.cpu_count()} CPU cores {model or platform.machine()}, {platform.system()}, Python {platform.python_version()}'.replace('  ', ' ')
+
+def read_benchmarks(
+    path,       # benchmarks.json, which need not be there yet
+) -> dict:      # table -> title, command, machine, rows
+    "The tables of the Benchmarks page. Raises `InputError` for a file that holds something else: ask before hours of measuring."
+    try: tables = json.loads(Path(path).read_text(encoding='utf-8')) if Path(path).exists() else {}
+    except (ValueError, IsADirectoryError): tables = None
+    if not isinstance(tables, dict): raise InputError(f'Expected the tables of an earlier evaluation (JSON), or no file yet, but {path} holds something else. Name another file.')
+    return tables
 
 def write_benchmarks(
     path,           # benchmarks.json: what it holds for other evaluations stays
@@ -247,8 +256,7 @@ def write_benchmarks(
     command: str,   # that made them
 ) -> Path:
     "Puts a table into the file that the Benchmarks page reads."
-    path = Path(path)
-    all_ = json.loads(path.read_text()) if path.exists() else {}
+    path, all_ = Path(path), read_benchmarks(path)
     key = what if not rows or 'data' not in rows[0] else f"{what} {rows[0]['data']}"
     all_[key] = dict(title=TITLES[what], command=command, machine=machine(), rows=rows)
     with atomic_path(path) as partial: partial.write_text(json.dumps(dict(sorted(all_.items())), indent=1) + '\n')

@@ -52,6 +52,15 @@ def test_whatever_can_be_measured_can_be_asked_for(quickly, tmp_path):
         inspect.signature(measure).bind(None, **({} if name == 'speed' else dict(lifter=None)), detector=None, threads=None, progress=None)
 
 
+@pytest.mark.parametrize('args', [('evaluate', 'lifter'), ('render-dataset', '--benchmark'), ('fine-tune', '--coco', 'nowhere.json')], ids=lambda a: a[0])
+@pytest.mark.parametrize('content', ['', '{"2d": ', '[1]'], ids=['empty', 'cut', 'a list'])
+def test_tables_that_can_not_be_read_are_told_before_the_work(args, content, quickly, tmp_path):
+    tables = tmp_path/'tables.json'
+    tables.write_text(content)
+    assert 'the tables of an earlier evaluation' in complaint(quickly(*args, '--json', tables))
+    assert tables.read_text() == content
+
+
 def test_version(kinequimation):
     import kinequimation as package
     assert kinequimation('--version').stdout.split() == ['kinequimation', package.__version__]
