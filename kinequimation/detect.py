@@ -10,10 +10,12 @@ __all__ = ['PADDING', 'FOUND', 'CLOSER', 'crop_window', 'crop_matrix', 'crop', '
 # %% ../nbs/20_detect.ipynb #20-002
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain, pairwise
 from pathlib import Path
 
 import cv2
@@ -300,8 +302,17 @@ def _windows(self,
     mirrored=True, # False: no flip test, even if the detector makes one
 ) -> list:         # [(keypoints (K, 2) px of the picture, scores (K,))]
     "Keypoints for each of some windows of a picture."
+    return self._read(*self._look(image_bgr, windows, mirrored))
+
+
+def _look(self, image_bgr, windows, mirrored=True):
+    "The network's part: (the windows' matrices, their `heatmaps`)."
     matrices = [crop_matrix(c, s, self.size) for c, s in windows]
-    prob = self.heatmaps(np.stack([crop(image_bgr, M, self.size) for M in matrices]), mirrored)
+    return matrices, self.heatmaps(np.stack([crop(image_bgr, M, self.size) for M in matrices]), mirrored)
+
+
+def _read(self, matrices, prob):
+    "What the heatmaps say, in the picture: [(keypoints (K, 2) px, scores (K,))]."
     answers = []
     for M, p in zip(matrices, prob):
         points, scores = decode_pose(p, self.stride, self.skeleton)
@@ -309,7 +320,7 @@ def _windows(self,
         answers.append((points @ inverse[:, :2].T + inverse[:, 2], scores))
     return answers
 
-Detector.windows = _windows
+Detector.windows, Detector._look, Detector._read = _windows, _look, _read
 
 # %% ../nbs/20_detect.ipynb #20-032
 def presence(
@@ -521,11 +532,11 @@ _LOOK_AGAIN = 8    # and so often where the one that is followed doesn't convinc
 
 class _Chooser:
     "Which of the horses in a picture is ours: the half of `Follower` that looks."
-    def _stay(self, image):
+    def _stay(self, image, upcoming):
         "Our horse where it should be by now, or None."
         d, expected = self.detector, self.box + np.tile(self.speed, 2)
         new = self.horse is None       # the box comes from outside
-        answer = d.approach(image, expected) if new else d.windows(image, [crop_window(expected)])[0]
+        answer = d.approach(image, expected) if new else self.looks(image, expected, upcoming, expected + np.tile(self.speed, 2))
         horse = d._horse(image, *answer)
         stayed = box_iou(horse.box, expected)
         if horse.presence < (1. if new else _STAY if stayed < _SAME else _STAY_SAME)*d.threshold: return None
@@ -559,22 +570,45 @@ class _Chooser:
         if len(self.others) > len(self.met): self.met = [(self.n, h.box) for h in self.others]
 
 # %% ../nbs/20_detect.ipynb #20-051
+class _Looks:
+    "Keypoints and scores in one window a picture, the next one's made meanwhile."
+    def __init__(self, detector, pool): self.detector, self.pool, self.early = detector, pool, None
+
+    def __call__(self, image, box, upcoming, next_box):
+        "`upcoming`: the next picture, if it is known, in which the horse should be in `next_box`."
+        d, window = self.detector, crop_window(box)
+        foreseen = self.early is not None and self.early[0] is image and _much_the_same(self.early[1], window)
+        looked = self.early[2].result() if foreseen else d._look(image, [window])
+        self.early = None
+        if self.pool is not None and upcoming is not None:
+            window = crop_window(next_box)
+            self.early = upcoming, window, self.pool.submit(d._look, upcoming, [window])
+        return d._read(*looked)[0]
+
+def _much_the_same(a, b):
+    "Whether two windows ((x, y), side) differ by less than the horse moves in its window from one picture to the next."
+    return np.abs(a[0] - b[0]).max() < .03*b[1] and abs(np.log(a[1]/b[1])) < .06
+
+# %% ../nbs/20_detect.ipynb #20-053
 class Follower(_Chooser):
     "One horse through a film: give it the pictures in order."
     def __init__(self,
         detector,        # a `Detector`
         bbox_xyxy=None,  # (4,) px, which horse, in the first picture; None = the largest
+        pool=None,       # an executor with one thread: there the network looks at the next picture while this one's answer is read
     ):
-        self.detector, self.box = detector, None if bbox_xyxy is None else np.asarray(bbox_xyxy, float)
+        self.detector, self.looks = detector, _Looks(detector, pool)
+        self.box = None if bbox_xyxy is None else np.asarray(bbox_xyxy, float)
         self.horse, self.others, self.met = None, [], []   # ours when last seen; the others at the last look; the most that were seen at once
         self.speed, self.lost, self.n, self.looked = np.zeros(2), 0, -1, -_LOOK_AROUND
 
     def step(self,
-        image_bgr,   # (h, w, 3) uint8
-    ):               # `Horse`, or None where it is not
+        image_bgr,      # (h, w, 3) uint8
+        upcoming=None,  # the picture after it, if it is known: the very array of the next step
+    ):                  # `Horse`, or None where it is not
         "The horse in the next picture."
         self.n += 1
-        horse = (self._stay(image_bgr) if self.box is not None else None) or self._search(image_bgr)
+        horse = (self._stay(image_bgr, upcoming) if self.box is not None else None) or self._search(image_bgr)
         if horse is None:
             self.lost, self.box = self.lost + 1, None
             return None
@@ -601,7 +635,7 @@ class Follower(_Chooser):
         else: self.speed, self.box = np.zeros(2), horse.box
         self.horse, self.lost = horse, 0
 
-
+# %% ../nbs/20_detect.ipynb #20-054
 def _likeness(a, b, frames_apart):
     "How much one horse is like another that was seen some frames ago: place (which fades), size, coat."
     size = max(np.ptp(b.box.reshape(2, 2), axis=0).max(), 1.)
@@ -610,7 +644,7 @@ def _likeness(a, b, frames_apart):
     ratio = abs(np.log(np.ptp(a.box.reshape(2, 2), axis=0).max()/size))
     return 1.5*place + .5*np.exp(-2*ratio) + np.exp(-np.linalg.norm(a.coat - b.coat)/25)
 
-# %% ../nbs/20_detect.ipynb #20-053
+# %% ../nbs/20_detect.ipynb #20-056
 _BACK = 5   # frames without a horse that are kept, to go back to
 
 def _predict_video(self,
@@ -625,9 +659,9 @@ def _predict_video(self,
     d.flip_test = self.flip_test and not half
     size = tuple(max(1, round(s/2)) for s in info.size) if half else info.size
     scale = np.divide(info.size, size)
-    follower = Follower(d, None if bbox_xyxy is None else _check_box(bbox_xyxy)/np.tile(scale, 2))
     at, found = [], []
-    with closing(pictures(path, size, stride)) as film:
+    with ThreadPoolExecutor(1) as pool, closing(pictures(path, size, stride)) as film:
+        follower = Follower(d, None if bbox_xyxy is None else _check_box(bbox_xyxy)/np.tile(scale, 2), pool)
         for i in _follow_film(follower, film, found):
             at.append(i)
             if progress: progress(i + 1, max(info.n_frames, i + 1))
@@ -643,12 +677,12 @@ def _predict_video(self,
 
 Detector.predict_video = _predict_video
 
-# %% ../nbs/20_detect.ipynb #20-055
+# %% ../nbs/20_detect.ipynb #20-058
 def _follow_film(follower, film, found):
     "Appends the `Horse` of each picture, or None, to `found`; yields the pictures' numbers."
     waiting = deque(maxlen=_BACK)   # (place in found, picture) of the last ones without a horse
-    for i, image in film:
-        horse = follower.step(image)
+    for (i, image), (_, upcoming) in pairwise(chain(film, [(None, None)])):
+        horse = follower.step(image, upcoming)
         found.append(horse)
         if horse is None: waiting.append((len(found) - 1, image))
         elif waiting:
@@ -665,7 +699,7 @@ def _go_back(follower, horse, waiting, found):
         if earlier.presence < d.threshold or box_iou(earlier.box, horse.box) < .4: return
         found[k] = horse = earlier
 
-# %% ../nbs/20_detect.ipynb #20-056
+# %% ../nbs/20_detect.ipynb #20-059
 def spread(
     points,    # (n, K, 2)
     scores,    # (n, K)

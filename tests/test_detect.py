@@ -1,6 +1,7 @@
 "The detector as it ships: what it says about pictures with and without a horse, and about bad input."
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
 
@@ -291,6 +292,23 @@ def test_a_horse_that_stays_where_it_was_need_not_be_looked_for(detector):
     before = unsure.spent['windows']
     assert all(follower.step(p) is not None for p in pictures[1:])
     assert unsure.spent['windows'] - before == 2*3     # the window and its mirror image
+
+
+def test_the_network_looks_ahead_while_an_answer_is_read(detector):
+    "As many windows as one after the other, all but the first from another thread, and the same horse; where the film is cut, the window is taken anew."
+    pictures, there = demo_frames(8), []
+    d = copy(detector)
+    d._look = lambda *a: there.append(threading.current_thread().name) or Detector._look(d, *a)
+    with ThreadPoolExecutor(1, 'network') as pool:
+        alone, ahead = Follower(d), Follower(d, pool=pool)
+        first = [alone.step(p) for p in pictures]
+        looks = len(there)
+        second = [ahead.step(p, q) for p, q in zip(pictures, pictures[1:] + [None])]
+        assert len(there) == 2*looks and sum(t.startswith('network') for t in there) == len(pictures) - 2   # the first is sought, the second is asked for
+        for a, b in zip(first, second): assert np.median(np.linalg.norm(a.points - b.points, axis=1)) < .01*np.ptp(a.box.reshape(2, 2), axis=0).max()
+        shifted = np.roll(pictures[-1], 25, axis=1)
+        horse = ahead.step(pictures[-1], shifted) and ahead.step(shifted)
+        assert abs(np.median((horse.points - second[-1].points)[:, 0]) - 25) < 4
 
 
 @pytest.mark.parametrize('size,n', [((271, 481), 2), ((433, 241), 2), ((480, 270), 1)])
