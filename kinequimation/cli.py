@@ -431,7 +431,7 @@ def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argumen
         data: Annotated[Optional[list[str]], typer.Option(metavar='DIR[:SHARE]', help='Another set, and how often its pictures come beside those of the others; may be given several times. The first one is measured on.', show_default=False)] = None,
         out: Annotated[Path, _out('DIR')] = Path('runs/detector'),
         epochs: Annotated[Optional[float], typer.Option(min=0, metavar='N', help='Budget: passes over the training set.', show_default=False)] = None, minutes: Minutes = None,
-        config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite0_192',
+        config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite0_224',
         batch_size: Annotated[Optional[int], typer.Option(min=1, metavar='N', help="The config's if not given.", show_default=False)] = None,
         workers: Annotated[int, typer.Option(min=0, metavar='N', help='Processes that prepare pictures.')] = 0, seed: Seed = 0, threads: Threads = None,
         fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on from the last checkpoint.')] = False):
@@ -445,7 +445,7 @@ def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argumen
     with _talk_on_stderr():
         best = train_detector(chosen, out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, threads=threads)
         written = [best, draw_curves(read_log(out), out/'curves.jpg')]
-        if config == 'horse68_lite0_192':   # only the small network has the head that the run time reads
+        if config == 'horse68_lite0_224':   # only the small network has the head that the run time reads
             publish_detector(best, set_shares(chosen)[0][0], out/'detector.onnx', config, told)
             written += [out/'detector.onnx', out/'detector.md']
     _report(written)

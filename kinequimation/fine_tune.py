@@ -70,7 +70,7 @@ def read_network(
     session, meta = open_weights(path, 'detector', HORSE68, 1)
     graph = onnx.load(str(path)).graph
     held = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in graph.initializer}
-    size, other = meta['input_size'][0], InputError(f'Expected a detector with the network of horse68_lite0_192, but {path} holds another. Fine-tune one that `kinequimation train-detector` or `fine-tune` has written.')
+    size, other = meta['input_size'][0], InputError(f'Expected a detector with the network of horse68_lite0_224, but {path} holds another. Fine-tune one that `kinequimation train-detector` or `fine-tune` has written.')
     if 'model.head.common' not in held: raise other
     model = _build(size, len(held['model.head.common']))
     state, modules = model.state_dict(), dict(model.named_modules())
@@ -522,7 +522,8 @@ class Plan:
 def _draw_batch(step, plan, photos, renders, flip, size):
     "The windows of a step: the same whenever it is drawn, so that a training goes on as if it had never been stopped."
     rng = np.random.default_rng([plan.seed, step])
-    np.random.seed(rng.integers(2**31))   # of the transforms
+    np.random.seed(rng.integers(2**31))     # of the transforms
+    torch.manual_seed(rng.integers(2**31))  # of dropout and styles
     n_renders = round(plan.renders*plan.batch_size) if renders else 0
     n = plan.batch_size - n_renders
     turn = lambda k: np.random.default_rng([plan.seed, 7, k]).permutation(len(photos))

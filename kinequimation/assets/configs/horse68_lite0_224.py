@@ -2,7 +2,7 @@
 # `kinequimation train-detector` points it at a data set and gives it a budget.
 custom_imports = dict(imports=['kinequimation.train_detector'], allow_failed_imports=False)
 default_scope = 'mmpose'
-input_size = 192
+input_size = 224
 
 model = dict(
     type='TopdownPoseEstimator',
