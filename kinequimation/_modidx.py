@@ -1756,4 +1756,5 @@ d = { 'settings': { 'branch': 'main',
                                           'kinequimation.whole_clip.smoothness': ( 'whole_clip.html#smoothness',
                                                                                    'kinequimation/whole_clip.py'),
                                           'kinequimation.whole_clip.stance_places': ( 'whole_clip.html#stance_places',
-                                                                                      'kinequimation/whole_clip.py')}}}
+                                                                                      'kinequimation/whole_clip.py'),
+                                          'kinequimation.whole_clip.told': ('whole_clip.html#told', 'kinequimation/whole_clip.py')}}}

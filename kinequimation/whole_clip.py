@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['BODY', 'WINDOW', 'LAP', 'Body', 'make_body', 'euler_matrix', 'angles_of', 'Posed', 'pose_body', 'jacobians', 'longer',
-           'Seen', 'State', 'Doubt', 'Normal', 'equations', 'smoothness', 'fit_clip', 'stance_places', 'fit_any']
+           'Seen', 'State', 'Doubt', 'told', 'Normal', 'equations', 'smoothness', 'fit_clip', 'stance_places',
+           'fit_any']
 
 # %% ../nbs/39_whole_clip.ipynb #39-002
 from dataclasses import dataclass, replace
@@ -195,7 +196,7 @@ class State:
 @dataclass
 class Doubt:
     "Standard deviations of what is known."
-    turn: float = 16.     # degrees: the lifter may have turned the horse as a whole
+    turn: float = 4.      # degrees: the lifter may have turned the horse as a whole
     picture: float = .03  # m at the horse; found anew in each round
     ground: float = .01   # m: height of a hoof that stands
     slide: float = .006   # m a frame
@@ -206,6 +207,15 @@ class Doubt:
     tilt: float = 1.5     # degrees
     lengths: float = .04  # share
     lasting: float = 3.   # errors last: so many frames say as much as one
+
+_BOX, _CERTAIN = 2.2, .9999   # m: the longer side of a horse's box; the confidence of what somebody knows
+
+def told(
+    confidence: np.ndarray,  # 0..1, the chance of being within a twentieth of the box
+) -> np.ndarray:             # m at the horse, a coordinate
+    "The spread that a confidence tells; none where it is certain."
+    c = np.clip(confidence, 0, 1)
+    return np.where(c < _CERTAIN, .05*_BOX/np.sqrt(-2*np.log1p(-np.clip(c, .01, _CERTAIN))), 0.)
 
 # %% ../nbs/39_whole_clip.ipynb #39-022
 class Normal:
@@ -300,7 +310,8 @@ def _picture(eq, seen, st, view, doubt):
     miss = np.where(w[..., None] > 0, np.nan_to_num(seen.tangent[:, BODY.points]) - tan, 0)*far
     size = np.linalg.norm(miss, axis=-1)
     if (w > .3).any(): doubt.picture = float(np.clip(1.5*np.median(size[w > .3]), .008, .06))
-    w = (np.sqrt(w/(1 + (size/(3*doubt.picture))**2))/doubt.picture)[..., None]*np.ones(2)
+    spread = np.sqrt(doubt.picture**2 + doubt.lasting*told(w)**2)
+    w = (np.sqrt(w/(1 + (size/(3*doubt.picture))**2))/spread)[..., None]*np.ones(2)
     flat = lambda a: ((a[..., :2, :] - tan[..., None]*a[..., 2:, :])*(far/z)[..., None]).reshape(T, 2*P, -1)
     each = lambda a: np.broadcast_to(a[:, None], (T, P) + a.shape[1:])
     if not seen.fixed:
