@@ -390,10 +390,11 @@ def _mask(rle) -> np.ndarray:
 # %% ../nbs/21_train_detector.ipynb #21-030
 @TRANSFORMS.register_module(force=True)
 class HorseLook:
-    "Spoils a window: other textures, light and colour, grey or sepia, low resolution, blur or sharpening, noise, JPEG, things in front, a rider."
+    "Spoils a window: other textures, light and colour, grey or sepia, low resolution, blur or sharpening, noise, JPEG, things in front, a rider. Where there is no horse, now and then nothing at all."
     def __call__(self, results):
         rng = np.random.default_rng(np.random.randint(2**31))
         image = results['img']
+        if not results['is_horse'] and rng.random() < .3: image = _grain(rng, image.shape)
         if results['is_horse'] and rng.random() < .25: add_rider(image, results['keypoint_labels'][0], rng)
         if rng.random() < .35: _add_things(image, rng)
         results['img'] = spoil(image, rng)
@@ -438,6 +439,11 @@ def _light_from_a_side(f, rng):
     a = rng.uniform(0, 2*np.pi)
     ramp = (np.arange(w)/w - .5)*np.cos(a) + (np.arange(h)[:, None]/h - .5)*np.sin(a)
     return f*np.float32(1 + rng.uniform(0, .9)*ramp[..., None])
+
+def _grain(rng, shape):
+    "(h, w, 3) uint8: no place at all, but noise of some coarseness, in which nobody should see a horse."
+    f = cv2.GaussianBlur(rng.standard_normal(shape, np.float32), (0, 0), float(np.exp(rng.uniform(np.log(.3), np.log(12)))))
+    return np.clip(127 + f*float(rng.uniform(15, 90))/f.std(), 0, 255).astype(np.uint8)
 
 def _low_resolution(f, rng):
     h, w = f.shape[:2]
