@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .detect import Detector, box_iou, calibrate, fit_calibration, pose_box
+from .detect import LOOKS, Detector, box_iou, calibrate, fit_calibration, pose_box
 from .files import InputError, existing_file
 from .formats import match_landmarks
 from .legs import leg_pairs
@@ -30,7 +30,7 @@ class Picture:
     seen: np.ndarray = None   # (L,) bool: labelled as visible
     box: np.ndarray = None    # (4,) xyxy px
     size: tuple = (np.inf, np.inf)   # (width, height) px, once it was answered
-    said: dict = field(default_factory=dict)   # 'given', 'plain' (without the mirrored picture), 'found': (keypoints (68, 2), scores (68,))
+    said: dict = field(default_factory=dict)   # 'found', 'given', 'once' (one look, as in films), 'plain' (one, not mirrored): (keypoints (68, 2), scores (68,))
 
     @property
     def side(self): "Longer side of the box, px."; return float((self.box[2:] - self.box[:2]).max())
@@ -75,7 +75,7 @@ def answer(
     pictures,      # [Picture]: `said` is filled in
     detector,      # a `Detector`
     progress=None, # called with (done, total)
-    hows=('found', 'given', 'plain'),
+    hows=('found', 'given', 'once', 'plain'),
 ):
     "What the detector says of each picture."
     import cv2
@@ -88,9 +88,9 @@ def answer(
             kept = detector.threshold, detector.flip_test
             try:
                 detector.threshold = 0.
-                for name in {'given', 'plain'} & set(hows):
-                    detector.flip_test = name == 'given'
-                    p.said[name] = detector.predict(image, p.box)
+                for name in {'given', 'once', 'plain'} & set(hows):
+                    detector.flip_test = name != 'plain'
+                    p.said[name] = detector.predict(image, p.box, looks=LOOKS if name == 'given' else (1.,))
             finally: detector.threshold, detector.flip_test = kept
         if progress: progress(i + 1, len(pictures))
 
@@ -120,7 +120,7 @@ def table_pck(pictures, set_, **first) -> list:
     horses, empty = [p for p in pictures if p.true is not None], [p for p in pictures if p.true is None]
     whole = np.array([np.isfinite(p.true).all(-1).mean() >= .75 for p in horses])
     rows = []
-    for how, words in (('given', 'given'), ('plain', 'given, not mirrored'), ('found', 'found')):
+    for how, words in (('given', 'given'), ('once', 'given, one look'), ('plain', 'given, one look, not mirrored'), ('found', 'found')):
         off = errors(horses, set_, how)
         for name, which in (('all', np.ones(len(horses), bool)), ('3/4 of the points labelled', whole)):
             if which.any(): rows.append(_row(off[which], **first, box=words, horses=name, pictures=int(which.sum())))
@@ -220,7 +220,7 @@ def leg_fate(found, true, side, l, r):
 def table_legs(pictures, set_, **first) -> list:
     "What became of the leg pairs that are apart."
     horses, rows = [p for p in pictures if p.true is not None], []
-    for how, words in (('given', 'given'), ('plain', 'given, not mirrored')):
+    for how, words in (('given', 'given'), ('once', 'given, one look'), ('plain', 'given, one look, not mirrored')):
         fates = {end: [leg_fate(set_.from_horse68(p.said[how][0]), p.true, p.side, l, r) for p in horses for l, r in pairs] for end, pairs in pairs_of(set_).items()}
         for end, all_ in (*fates.items(), ('both', sum(fates.values(), []))):
             known = [f for f in all_ if f]

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import nn
 
 # %% ../nbs/22_fine_tune.ipynb #22-003
-from .detect import Detector, crop, crop_matrix, crop_window, decode, fit_calibration
+from .detect import LOOKS, Detector, crop, crop_matrix, crop_window, decode, fit_calibration, merge_looks
 from .files import InputError, atomic_path, existing_file
 from .formats import match_landmarks, read_dlc_csv, read_dlc_h5
 from .skeleton import HORSE68, Landmarks, landmark_sets, landmarks
@@ -662,14 +662,15 @@ def landmark_answers(
     index = {n: i for i, n in enumerate(told['names'])}
     flip = np.arange(len(index))
     for l, r in told['pairs']: flip[index[l]], flip[index[r]] = index[r], index[l]
-    M = crop_matrix(*crop_window(bbox_xyxy), detector.size)
-    window = crop(image_bgr, M, detector.size)
+    middle, side = crop_window(bbox_xyxy)
+    matrices = [crop_matrix(middle, side*size, detector.size) for size in LOOKS]
+    windows = np.stack([crop(image_bgr, M, detector.size) for M in matrices])
     mean, std = (np.asarray(detector.meta[k], np.float32) for k in ('mean', 'std'))
-    x = (np.stack([window, window[:, ::-1]])[..., ::-1].astype(np.float32) - mean)/std
-    straight, mirrored = detector.session.run(['landmarks'], {detector.session.get_inputs()[0].name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
-    points, scores = decode((straight + mirrored[flip][:, :, ::-1])/2, detector.stride)
-    back = cv2.invertAffineTransform(M)
-    keypoints, sure = detector.windows(image_bgr, [crop_window(bbox_xyxy)])[0]
+    x = (np.concatenate([windows, windows[:, :, ::-1]])[..., ::-1].astype(np.float32) - mean)/std
+    straight, mirrored = np.split(detector.session.run(['landmarks'], {detector.session.get_inputs()[0].name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0], 2)
+    points, scores = decode(merge_looks((straight + mirrored[:, flip, :, ::-1])/2, LOOKS, detector.stride), detector.stride)
+    back = cv2.invertAffineTransform(matrices[0])
+    keypoints, sure = detector.study(image_bgr, (middle, side))
     W = np.asarray(told['weights'])
     share = np.abs(W)/np.abs(W).sum(1, keepdims=True)
     return {'straight': points @ back[:, :2].T + back[:, 2], 'through the 68': W @ keypoints, 'scores': scores, 'sure': share @ sure}
@@ -752,7 +753,7 @@ def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, 
 def first_answers(labelled, weights=None, threads=None) -> list:
     "[(keypoints (68, 2) px, scores (68,))] of the detector that training begins from: the teacher of what no label speaks of."
     detector = Detector(weights, threads=threads)
-    return [detector.windows(_picture_of(r), [crop_window(r['box'])])[0] for r in labelled.records]
+    return [detector.study(_picture_of(r), crop_window(r['box'])) for r in labelled.records]
 
 
 def _picture_of(record):

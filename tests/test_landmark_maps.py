@@ -79,7 +79,7 @@ def pictures(n=4):
         points = 100 + 100*HORSE68.head[:, 1:]*[1, -1] + [300, 300]
         true = s.from_horse68(points)
         p = Picture('x.jpg', true, np.ones(16, bool), np.r_[points.min(0), points.max(0)])
-        p.said = {k: (points.copy(), np.full(68, .8)) for k in ('given', 'plain', 'found')}
+        p.said = {k: (points.copy(), np.full(68, .8)) for k in ('given', 'once', 'plain', 'found')}
         out.append(p)
     return out, s
 
@@ -87,7 +87,7 @@ def pictures(n=4):
 def test_tables_notice_what_is_wrong():
     good, s = pictures()
     assert {view_of(p, s) for p in good} == {'side'}
-    assert [r['pck@0.05'] for r in table_pck(good, s)] == [1.]*6 and table_pck(good, s)[-1]['box_iou>0.5'] == 1
+    assert [r['pck@0.05'] for r in table_pck(good, s)] == [1.]*8 and table_pck(good, s)[-1]['box_iou>0.5'] == 1
     row = table_calibration(good, s)[-1]
     assert (row['mean_said'], row['right'], row['mean_gap']) == (.8, 1., .2)
     for p in good: p.said['given'] = (p.said['given'][0] + [.07*p.side, 0], p.said['given'][1])
