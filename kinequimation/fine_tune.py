@@ -403,7 +403,7 @@ def draw_window(
     points, weights, present = sample.points*scale @ M[:, :2].T + M[:, 2], sample.weights, sample.present
     if mirrored: points, weights, present = points[flip], weights[flip], present[flip]
     window = crop(image, M, size, (127, 127, 127) if rng is None or rng.random() < .5 else tuple(map(float, rng.integers(0, 256, 3))))
-    if rng is not None: window = HorseLook()(dict(img=window, is_horse=sample.is_horse and not sample.photo, keypoint_labels=points[None, :68]))['img']
+    if rng is not None: window = HorseLook(0. if sample.photo else .25)(dict(img=window, is_horse=sample.is_horse, keypoint_labels=points[None, :68]))['img']
     inside = ((points >= 0) & (points < size)).all(1) & present
     return window, points, inside, weights, -sample.facing if mirrored else sample.facing
 

@@ -391,11 +391,13 @@ def _mask(rle) -> np.ndarray:
 @TRANSFORMS.register_module(force=True)
 class HorseLook:
     "Spoils a window: other textures, light and colour, grey or sepia, low resolution, blur or sharpening, noise, JPEG, things in front, a rider. Where there is no horse, now and then nothing at all."
+    def __init__(self, riders=.25): self.riders = riders   # the share of horses that are given one
+
     def __call__(self, results):
         rng = np.random.default_rng(np.random.randint(2**31))
         image = results['img']
         if not results['is_horse'] and rng.random() < .3: image = _grain(rng, image.shape)
-        if results['is_horse'] and rng.random() < .25: add_rider(image, results['keypoint_labels'][0], rng)
+        if results['is_horse'] and rng.random() < self.riders: add_rider(image, results['keypoint_labels'][0], rng)
         if rng.random() < .35: _add_things(image, rng)
         results['img'] = spoil(image, rng)
         return results
