@@ -324,7 +324,7 @@ def _read(self, matrices, prob):
 Detector.windows, Detector._look, Detector._read = _windows, _look, _read
 
 # %% ../nbs/20_detect.ipynb #20-030
-LOOKS = (1., .88, 1.14)   # sizes of the windows in which a still is looked at
+LOOKS = (1., .8, .9, 1.1, 1.2)   # sizes of the windows in which a still is looked at
 
 def _study(self,
     image_bgr,     # (h, w, 3) uint8
