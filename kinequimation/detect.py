@@ -16,7 +16,7 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, pairwise
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 
 import cv2
@@ -686,6 +686,7 @@ def _likeness(a, b, frames_apart):
     return 1.5*place + .5*np.exp(-2*ratio) + np.exp(-np.linalg.norm(a.coat - b.coat)/25)
 
 # %% ../nbs/20_detect.ipynb #20-059
+_FLEETING = 3   # pictures
 _BACK = 5   # frames without a horse that are kept, to go back to
 
 def _predict_video(self,
@@ -706,6 +707,7 @@ def _predict_video(self,
         for i in _follow_film(follower, film, found):
             at.append(i)
             if progress: progress(i + 1, max(info.n_frames, i + 1))
+    if bbox_xyxy is None: found = _lasting(found, d.threshold)
     n = min(max(info.n_frames, at[-1] + 1), at[-1] + stride)
     if progress and n > at[-1] + 1: progress(n, n)
     points = (np.array([_nothing(len(self.skeleton))[0] if h is None else h.points for h in found]) + .5)*scale - .5
@@ -730,6 +732,16 @@ def _follow_film(follower, film, found):
             _go_back(follower, horse, waiting, found)
             waiting.clear()
         yield i
+
+
+def _lasting(found, threshold):
+    "A horse that is never surely there, and gone after a picture or two, was none."
+    seen, lasting = lambda h: h is not None, []
+    for is_horse, run in groupby(found, seen):
+        run = list(run)
+        fleeting = is_horse and len(run) < min(_FLEETING, len(found)) and max(h.presence for h in run) < threshold
+        lasting += [None]*len(run) if fleeting else run
+    return lasting
 
 
 def _go_back(follower, horse, waiting, found):
