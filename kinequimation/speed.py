@@ -132,6 +132,6 @@ def evaluate_speed(
         film, rows = data or long_film(Path(folder)/'film.mp4'), []
         measure_speed(found, assets_dir()/'clips'/'demo.mp4', stride=25)   # what is loaded at the first use is loaded before the clock runs
         for words, options in (('detect', {}), ('detect --half', dict(half=True)), ('detect --stride 2', dict(stride=2))):
-            rows.append(dict(what=words, film=f'{"x".join(map(str, probe(film).size))}, {probe(film).n_frames} frames',
+            rows.append(dict(what=words, threads=threads or 'all', film=f'{"x".join(map(str, probe(film).size))}, {probe(film).n_frames} frames',
                              **measure_speed(found, film, **options)))
     return {'speed': networks, 'speed film': rows}

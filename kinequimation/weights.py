@@ -62,6 +62,7 @@ def open_weights(
     path = existing_file(weights_path(path, kind), f'a {kind} (.onnx)')
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')   # threads that wait leave the cores to those that decode and draw
     if threads: options.intra_op_num_threads = int(threads)
     try: session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     except Exception:
