@@ -175,30 +175,35 @@ def root_in_camera(
     few = (w > 0).sum(-1) < 3
     u = np.where(w[..., None] > 0, tangent, 0.)
     P = np.where(w[..., None] > 0, shape, 0.)
-    A = np.concatenate([np.broadcast_to(np.eye(2), u.shape + (2,)), -u[..., None]], -1)  # (T, K, 2, 3)
     b = u*P[..., 2:] - P[..., :2]
-    t = _weak_perspective(P, u, w)
+    # each keypoint's two equations are (1, 0, -u) t = b and (0, 1, -v) t = b, so these weighted sums make the normal equations
+    parts = np.concatenate([np.ones_like(b[..., :1]), u, (u**2).sum(-1, keepdims=True), b, (u*b).sum(-1, keepdims=True)], -1)   # (T, K, 7)
+    median = _medians(w)
+    t = _weak_perspective(P, u, median)
     for _ in range(rounds):
-        miss = np.linalg.norm(np.einsum('tkij,tj->tki', A, t) - b, axis=-1)   # m, across the ray
-        robust = w/(1 + (miss/np.maximum(2*_median(miss, w), .03)[:, None])**2)
-        AtA = np.einsum('tk,tkij,tkil->tjl', robust, A, A) + 1e-9*np.eye(3)
-        before, t = t, np.linalg.solve(AtA, np.einsum('tk,tkij,tki->tj', robust, A, b)[..., None])[..., 0]
+        miss = np.linalg.norm(t[:, None, :2] - u*t[:, None, 2:] - b, axis=-1)   # m, across the ray
+        robust = w/(1 + (miss/np.maximum(2*median(miss), .03)[:, None])**2)
+        n, ux, uy, uu, bx, by, ub = (robust[:, None] @ parts)[:, 0].T
+        AtA = np.stack([n, 0*n, -ux, 0*n, n, -uy, -ux, -uy, uu], -1).reshape(-1, 3, 3) + 1e-9*np.eye(3)
+        before, t = t, np.linalg.solve(AtA, np.stack([bx, by, -ub], -1)[..., None])[..., 0]
         if (np.abs(t - before) < 1e-4).all(): break
     t[few] = np.nan
     return t
 
-def _median(a, w):
-    "(T,) medians over the keypoints with a weight; 0 where there are none."
-    n = (w > 0).sum(1)
-    a = np.sort(np.where(w > 0, a, np.inf), axis=1)
-    row = np.arange(len(a))
-    return np.where(n > 0, (a[row, np.maximum(n - 1, 0)//2] + a[row, np.minimum(n//2, a.shape[1] - 1)])/2, 0)
+def _medians(w):
+    "For weights (T, K), what takes (T, K) to its (T,) medians over the keypoints with a weight; 0 where there are none."
+    n, row, without = (w > 0).sum(1), np.arange(len(w)), w <= 0
+    low, high = np.maximum(n - 1, 0)//2, np.minimum(n//2, w.shape[1] - 1)
+    def median(a):
+        a = np.sort(np.where(without, np.inf, a), axis=1)
+        return np.where(n > 0, (a[row, low] + a[row, high])/2, 0)
+    return median
 
-def _weak_perspective(P, u, w):
+def _weak_perspective(P, u, median):
     "(T, 3): depth from the ratio of median spreads, place from medians; a start that outliers don't move."
-    middle = lambda a: np.stack([_median(a[..., i], w) for i in range(2)], -1)
+    middle = lambda a: np.stack([median(a[..., i]) for i in range(2)], -1)
     mp, mu = middle(P[..., :2]), middle(u)
-    spread = lambda a, m: _median(np.abs(a - m[:, None]).sum(-1), w)
+    spread = lambda a, m: median(np.abs(a - m[:, None]).sum(-1))
     z = spread(P[..., :2], mp)/np.maximum(spread(u, mu), 1e-6)
     return np.concatenate([mu*z[:, None] - mp, z[:, None]], -1)
 
@@ -232,7 +237,7 @@ def tremble_lately(
     "The same from the past alone: each frame's median, and of these the median over the last frames."
     bend = np.abs(off[2:] - 2*off[1:-1] + off[:-2]).reshape(max(len(off) - 2, 0), -1)
     some, each = np.isfinite(bend), np.full(len(off), np.nan)
-    each[2:] = np.where(some.any(1), _OF_BEND*_median(bend, some), np.nan)
+    each[2:] = np.where(some.any(1), _OF_BEND*_medians(some)(bend), np.nan)
     return np.array([_lately(each[max(0, t + 1 - _LATELY):t + 1]) for t in range(len(off))])
 
 def _lately(each): each = each[np.isfinite(each)]; return np.median(each) if len(each) else np.nan
