@@ -50,6 +50,16 @@ def test_readme_is_in_sync():
         assert (ROOT / target.split('#')[0]).exists(), f'README.md links to {target}, which is not there'
 
 
+def test_readme_says_what_was_measured():
+    "What it promises of real horses is what the Benchmarks page holds: photographs that the network had not learned from, through the 68 keypoints, and by the network of renders alone."
+    text, tables = (ROOT / 'README.md').read_text(encoding='utf-8'), json.loads((ROOT / 'nbs/benchmarks.json').read_text(encoding='utf-8'))
+    folds = next(r for name, table in tables.items() if name.startswith('fine') for r in table['rows'] if r['landmarks'] == 'through the 68')
+    alone = next(r for r in tables['2d horse_photos']['rows'] if (r['box'], r['horses']) == ('given', 'all'))
+    assert 'two points in three lie within a twentieth' in text and .6 <= alone['pck@0.05'] <= folds['pck@0.05'] < .75
+    assert 'nearly nine in ten within a tenth' in text and .84 <= alone['pck@0.1'] <= folds['pck@0.10'] < .93
+    assert 'mixed up once in six times' in text and .13 < folds['both on one leg'] + folds['exchanged'] < .2
+
+
 def outputs(nb):
     "(cell number, mime type, text) of every stored output that is text."
     for i, cell in enumerate(nb['cells']):
@@ -102,6 +112,31 @@ def test_notebook_reads_like_one(path):
         source = ''.join(c['source'])
         if re.match(r'#\s*\|\s*export', source):
             assert source.count('\n') <= 50 + OWED_LINES.get(path.stem, 0), f'{path.name} exports a cell of {source.count(chr(10))} lines, 50 at most: split it ({source.splitlines()[1][:60]})'
+
+
+def shows(source):
+    "Does a cell print, draw, or end in a value? `test_eq(...)`, `folder.cleanup()` and `assert` show nothing."
+    try: body = ast.parse(source).body
+    except SyntaxError: return False   # a magic
+    said = [call for node in body if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) for call in ast.walk(node)
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ('print', 'display')]
+    last = body[-1].value if body and isinstance(body[-1], ast.Expr) else None
+    quiet = isinstance(last, ast.Call) and re.match(r'test_|ExceptionExpected|.*\.cleanup$', ast.unparse(last.func))
+    return bool(said) or (last is not None and not quiet)
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda p: p.stem)
+def test_what_is_shown_is_stored(path):
+    "The pages are made from stored outputs: a cell that shows something has it stored, or its page has words about a picture that is not there. Of the chapters' flagged cells it is not asked."
+    apart = r'#\s*\|\s*(export|exports|hide|eval: *false|default_exp)\b' if path.parent.name == 'tutorials' else r'#\s*\|'
+    cells = [(i, c, ''.join(c['source'])) for i, c in enumerate(json.loads(path.read_text(encoding='utf-8'))['cells']) if c['cell_type'] == 'code']
+    bare = [(i, source.splitlines()[-1][:80]) for i, c, source in cells if not c['outputs'] and not re.match(apart, source) and shows(source)]
+    assert bare == [], f'{path.name} shows things that are not stored: run it and store its outputs'
+
+
+def test_the_check_knows_what_shows():
+    for source in ('print(1)', 'for i in x: print(i)', 'x = 1\nx', 'draw();', 'table.round(2)'): assert shows(source), source
+    for source in ('x = 1', 'test_eq(1, 1)', 'import os', 'assert True', 'def f(): print(1)', 'folder.cleanup()', '%time x'): assert not shows(source), source
 
 
 def test_no_paths_of_one_machine():
