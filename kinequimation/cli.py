@@ -226,7 +226,7 @@ def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'
         paths = animate(video, out, withers_height, fov, _box(bbox), smoothing, camera.value, not no_blender, detector, lifter, threads, bars)
     if others := _others(paths['pose2d.nc']): _say(others)
     scene = paths.get('scene.blend')
-    _report(paths.values(), f'Look at {paths["overlay.mp4"]} first' + (f', then open {scene} in Blender and press Space.' if scene else '.'))
+    _report(paths.values(), f'Look at {paths["overlay.mp4"]} first' + (f', then open {scene} in Blender and press Space.' if scene else '.') + f' Film and horse side by side: kinequimation view {out}')
 
 # %% ../nbs/81_cli.ipynb #81-023
 def _others(pose2d):

@@ -168,8 +168,9 @@ class PosePlayer(Player):
 
 # %% ../nbs/60_player.ipynb #60-029
 @patch
-def still(self: PosePlayer, i, azimuth_deg=-35., elevation_deg=12., size=(320, 240)):  # (h, w, 3) uint8 RGB
-    "Frame `i` as a picture, drawn in parallel projection from a direction: azimuth 0 looks at the side of a horse that faces -Y."
+def still(self: PosePlayer, i, azimuth_deg=None, elevation_deg=12., size=(320, 240)):  # (h, w, 3) uint8 RGB
+    "Frame `i` as a picture, drawn in parallel projection from a direction: azimuth 0 looks at the left side of a horse that faces -Y. If not given: from there and a little behind; of a pose in the camera's axes, from the camera."
+    if azimuth_deg is None: azimuth_deg = -35. if self.pose.frame == 'world' else 90.
     a, e = np.radians([azimuth_deg, elevation_deg])
     right, up = np.array([np.sin(a), np.cos(a), 0]), np.array([-np.cos(a)*np.sin(e), np.sin(a)*np.sin(e), np.cos(e)])
     view = np.stack([right, -up], -1)
@@ -366,7 +367,9 @@ def view_files(
         pose, title = PoseSequence.load(existing_file(path, 'a pose file (.nc)')), path.stem if len(paths) > 1 else ''
         if pose.n_dims == 3: players.append(PosePlayer(pose, trail=trail, title=title)); continue
         film = video or _film_of(path, pose)
-        if film is None: hint = f'The video of {path.name} was not found, so its pose is drawn alone. Name it with --video.'
+        if film is None:
+            film = _stand_in(path, pose)
+            hint = f'The video of {path.name} was not found, so {"overlay.mp4 stands in for it" if film else "its pose is drawn alone"}. Name it with --video.'
         players.append(OverlayPlayer(film, pose, width, trail, title))
     if video and not any(isinstance(p, OverlayPlayer) for p in players): hint = f'{Path(video).name} is not shown: a film goes with a 2D pose (.nc), and there is none here.'
     title = Path(players[0].pose.source or paths[0].stem).stem
@@ -390,3 +393,10 @@ def _film_of(path, pose):
     "The video that a pose was found in, if it lies beside it, one folder up, or here."
     name = Path(pose.source or '').name
     return next((p for p in (folder/name for folder in (path.parent, path.parent.parent, Path())) if name and p.is_file() and p.suffix != '.nc'), None)
+
+def _stand_in(path, pose):
+    "The overlay that `animate` left beside a pose, if it is of this pose: a folder can be looked at wherever it was carried to."
+    overlay = path.parent/'overlay.mp4'
+    if not overlay.is_file() or not overlay.stat().st_size: return None
+    info = probe(overlay)
+    return overlay if info.n_frames >= pose.n_frames and tuple(info.size) == tuple(pose.image_size or ()) else None

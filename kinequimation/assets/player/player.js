@@ -416,7 +416,7 @@ function mount(host, text, options = {}) {
       const k = one.picked, p = k >= 0 ? (painter.now || [])[k] : null, space = view.kind === "space"; label.hidden = !p;
       if (!p) return;
       const at = [...pose.point(t, k)].map(v => v.toFixed(space ? 2 : 0)).join(", "), sigma = pose.spreadAt(t, k), spread = sigma && Number.isFinite(sigma[0]) ? Math.hypot(...sigma) / Math.sqrt(3) : null;
-      label.textContent = `${pose.names[k]} · ${Math.round(100 * pose.sure(t, k))} % · ${at} ${space ? "m" : "px"}${spread === null ? "" : ` ± ${space ? `${(100 * spread).toFixed(1)} cm` : `${spread.toFixed(1)} px`}`}`;
+      label.textContent = `${pose.names[k]} · ${Math.round(100 * pose.sure(t, k))} % sure · ${at} ${space ? "m" : "px"}${spread === null ? "" : ` ± ${space ? `${(100 * spread).toFixed(1)} cm` : `${spread.toFixed(1)} px`}`}`;
       const half = label.offsetWidth / 2 + 4; label.style.left = clamp(p.x, half, Math.max(half, figure.clientWidth - half)) + "px"; label.style.top = Math.max(30, p.y) + "px";
     };
     if (eye) {
