@@ -98,7 +98,13 @@ def drive(page, film, space):
     if space:
         x, y, w, h = centre(page, 'figure.space canvas')
         azimuth, before = page.run(f'{PLAYER}.player.eyes.world.azimuth'), frame(page)
-        page.mouse((x - 80, y), (x + 80, y + 20))
+        clock = f'[{PLAYER}.player.state.shown, performance.now()]'
+        shown, since = page.run(clock)
+        page.mouse((x - 80, y), (x + 80, y + 20), steps=80)
+        more, now = page.run(clock)
+        turning = (more - shown)/(now - since)*1000
+        print(f'{turning:.1f} frames a second over {(now - since)/1000:.1f} s of turning')
+        assert turning >= 25, f'while it is turned it plays {turning:.1f} frames a second'
         x, y, w, h = centre(page, 'figure.space canvas')
         assert abs(page.run(f'{PLAYER}.player.eyes.world.azimuth') - azimuth) > .8
         assert page.run(f'{PLAYER}.dataset.playing') == 'true'
@@ -141,6 +147,22 @@ def test_offline_file(form, clip, page):
         assert [u for u in page.requests if not u.startswith(('file:', 'data:', 'blob:'))] == []
     finally: page.offline(False)
     print(f'{form}: {rate:.1f} frames a second')
+    assert rate >= 25
+
+
+def test_view_command(clip, page, kinequimation):
+    "What `kinequimation view` writes of a folder as `animate` leaves it plays just so, without a network."
+    folder = clip[0]
+    done = kinequimation('view', folder, '--video', folder / 'clip.mp4', '-o', folder / 'viewed.html', '--no-browser')
+    assert done.returncode == 0 and done.stdout.split() == [str(folder / 'viewed.html')], done.stderr
+    page.offline()
+    try:
+        page.open((folder / 'viewed.html').as_uri())
+        rate = drive(page, film=True, space=True)
+        page.screenshot(SHOTS / 'view_command.png')
+        assert [u for u in page.requests if not u.startswith(('file:', 'data:', 'blob:'))] == []
+    finally: page.offline(False)
+    print(f'kinequimation view: {rate:.1f} frames a second')
     assert rate >= 25
 
 
@@ -254,6 +276,7 @@ def test_a_joint_that_is_pointed_at_tells_its_name_and_spread(clip, page):
 CELLS = ['from kinequimation.player import *\nfrom kinequimation.pose import PoseSequence\np2, p3 = (PoseSequence.load(f"pose{d}d.nc") for d in (2, 3))',
          'w = {make}.show("A trot")\nw']
 MAKE = {'overlay': 'OverlayPlayer("clip.mp4", p2, width=320)', 'space': 'PosePlayer(p3)'}
+MAKE['both'] = f'SideBySide({", ".join(MAKE.values())})'
 
 NOTEBOOK = '[...jupyterapp.shell.widgets("main")].find(w => w.context && w.content.widgets)'
 
@@ -326,5 +349,11 @@ def play_in_lab(form, lab, folder, page):
         if told == '42': break
         time.sleep(.1)
     assert told == '42'
+    # it goes with JupyterLab into the dark, and back
+    for theme, dark in (('Dark', 'true'), ('Light', 'false')):
+        page.run(f'jupyterapp.commands.execute("apputils:change-theme", {{theme: "JupyterLab {theme}"}})')
+        page.wait(f'{PLAYER}.classList.contains("dark") === {dark}', timeout=30)
+        page.wait('!document.querySelector("#jupyterlab-splash")')
+        if dark == 'true': page.screenshot(SHOTS / f'lab_{form}_dark.png')
     print(f'{form} in JupyterLab: {rate:.1f} frames a second')
     assert rate >= 25

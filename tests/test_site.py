@@ -127,6 +127,26 @@ def test_search_from_the_folder(start, site, page):
     finally: page.offline(False)
 
 
+@needs_smalldocs
+def test_the_start_page_plays(site, page):
+    "From the folder, without a network: the horse on the start page moves, steps, stands, and turns while it moves."
+    player = 'document.querySelector(".start-player .kinequimation-player")'
+    page.offline()
+    try:
+        page.open((site / 'index.html').as_uri())
+        page.wait(f'{player} && {player}.dataset.frame === "0"')
+        page.run(f'{player}.scrollIntoView({{block: "center"}}); {player}.focus({{preventScroll: true}})')
+        for key, then in (('ArrowRight', 1), ('End', 74), ('Home', 0)): page.key(key); page.wait(f'{player}.dataset.frame === "{then}"')
+        page.key(' '); page.wait(f'+{player}.dataset.frame > 10')
+        x, y = page.run(f'(r => [r.x + r.width/2, r.y + r.height/2])({player}.shadowRoot.querySelector("figure.space canvas").getBoundingClientRect())')
+        azimuth = page.run(f'{player}.player.eyes.world.azimuth')
+        page.mouse((x, y), (x + 60, y))
+        assert page.run(f'{player}.player.eyes.world.azimuth') != azimuth and page.run(f'{player}.dataset.playing') == 'true'
+        page.key(' '); page.wait(f'{player}.dataset.playing === "false"')
+        assert page.errors == [] and page.failed == []
+    finally: page.offline(False)
+
+
 def test_the_check_hears_errors(page, tmp_path):
     "A test of the test: a page that throws, asks for what is not there, and looks elsewhere is caught."
     (tmp_path / 'bad.html').write_text('<main>x</main><script>console.error("one")</script><script>throw new Error("two")</script><img src="none.png">')
