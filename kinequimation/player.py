@@ -43,7 +43,9 @@ class Player:
     "What all players can do: `frame(i)`, `len()`, `show()`, `to_html(path)`, `html()`."
     pose, players = None, ()
     @property
-    def fps(self): return self.pose.fps
+    def fps(self):
+        "Frames a second."
+        return self.pose.fps
     def __len__(self): return self.pose.n_frames
 
 # %% ../nbs/60_player.ipynb #60-012
@@ -106,7 +108,8 @@ def filmstrip(
     for i in _evenly(len(player), count):
         image = player.still(i) if hasattr(player, 'still') else player.frame(i)
         image = cv2.resize(image, (width, round(image.shape[0]*width/image.shape[1])), interpolation=cv2.INTER_AREA)
-        tiles.append(cv2.putText(np.ascontiguousarray(image), str(i), (5, image.shape[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, .45, (120, 120, 120), 1, cv2.LINE_AA))
+        wide = cv2.getTextSize(str(i), cv2.FONT_HERSHEY_SIMPLEX, .45, 1)[0][0]   # in the corner that the overlay's legend leaves free
+        tiles.append(cv2.putText(np.ascontiguousarray(image), str(i), (width - wide - 5, image.shape[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, .45, (120, 120, 120), 1, cv2.LINE_AA))
     tiles += [np.full_like(tiles[0], 255)]*(-len(tiles) % columns)
     return np.concatenate([np.concatenate(tiles[r:r + columns], axis=1) for r in range(0, len(tiles), columns)])
 

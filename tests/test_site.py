@@ -7,9 +7,12 @@ import warnings
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 
 from browser import browser, chromium, served
+from kinequimation.files import assets_dir
+from kinequimation.pose import PoseSequence
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_smalldocs = pytest.mark.skipif(importlib.util.find_spec('smalldocs') is None, reason='smalldocs is not installed: make install')
@@ -125,6 +128,14 @@ def test_search_from_the_folder(start, site, page):
         assert page.errors == [] and page.failed == []
         assert [u for u in page.requests if not u.startswith((site.as_uri(), 'data:', 'blob:'))] == []
     finally: page.offline(False)
+
+
+def test_the_start_page_plays_the_film_that_ships():
+    "The poses beside its player are those of today's film, found by a detector: a film that was made anew wants `make picture`."
+    seen, truth = PoseSequence.load(ROOT / 'tools/site/demo/pose2d.nc'), PoseSequence.load(assets_dir() / 'clips/demo_pose2d.nc')
+    size = np.ptp(truth.xyz(), axis=1).max(1)[:, None]
+    near = np.linalg.norm(seen.xyz() - truth.xyz(), axis=-1) < .05*size
+    assert near.mean() > .85, f'only {near.mean():.0%} of the keypoints lie on the horse: make demo picture'
 
 
 @needs_smalldocs

@@ -20,21 +20,27 @@ def names(module):
 
 
 def methods(cls):
-    "(name, function) of what a class offers, in its own order; what it inherits is described where it comes from."
+    "(name, function, is it read without brackets?) of what a class offers, in its own order; what it inherits is described where it comes from."
     for name, value in vars(cls).items():
         if name.startswith('_') and name != '__call__': continue
-        value = getattr(value, '__func__', value)
+        value, read = getattr(value, '__func__', value), isinstance(value, (property, cached_property))
         value = value.fget if isinstance(value, property) else value.func if isinstance(value, cached_property) else value
-        if inspect.isfunction(value) and value.__module__ == cls.__module__: yield name, value
+        if inspect.isfunction(value) and value.__module__ == cls.__module__: yield name, value, read
 
 
-def entry(value, name, level):
-    "A heading, the signature with its comments, and the docstring."
+def said_of(value): return (inspect.getdoc(value) or '').strip() if value.__doc__ else ''
+
+
+def entry(value, name, level, read=False):
+    "A heading, the signature with its comments (of what is read like a variable: none), and the docstring."
     from nbdev.showdoc import MarkdownRenderer
     head = f'{"#"*level} {name} {{#{name}}}'
+    if read: return f'{head}\n\n{said_of(value) or "Read without brackets."}'
     try: text = MarkdownRenderer(value, name=name, title_level=level)._repr_markdown_()
     except Exception: text = ''   # an exception class or a metaclass without a signature of its own
-    if not text.strip(): text = (inspect.getdoc(value) or '').strip()
+    text = re.sub(r'```python\n[^\n]*\n\s*\*args, \*\*kwargs\n\):?\n```', '', text)   # a class that is made without arguments of its own
+    if not value.__doc__: text = re.sub(r'\n\*Call self as a function\.\*\s*$', '', text)   # what Python says of every function of which nobody says anything
+    if not text.strip(): text = said_of(value)
     text = re.sub(r':NoneType=None', '=None', text)
     text = re.sub(r'^def [\w.]+\(', f'{name}(', text, count=1, flags=re.M)
     text = re.sub(r'^\*(.+)\*$', r'\1', text.strip(), flags=re.M | re.S) if not text.startswith('```') else re.sub(r'(```\n\n)\*(.+)\*\s*$', r'\1\2', text, flags=re.S)
@@ -69,7 +75,7 @@ def module_page(module):
     for name in code:
         value = getattr(module, name)
         parts.append(entry(value, name, 2))
-        if inspect.isclass(value): parts += [entry(f, f'{name}.{n}', 3) for n, f in methods(value)]
+        if inspect.isclass(value): parts += [entry(f, f'{name}.{n}', 3, read) for n, f, read in methods(value)]
     said = said_of_constants(module)
     if constants: parts += ['## Constants {#constants}', *(constant(n, getattr(module, n), said.get(n, '')) for n in constants)]
     return '\n\n'.join(parts) + '\n'

@@ -111,6 +111,7 @@ def make_local(site):
     for page in pages:
         html, up = page.read_text(encoding='utf-8'), '../' * (len(page.relative_to(site).parts) - 1)
         html = names_at_home(html, page.stem, up, chapters)
+        html = html.replace('<p><em>Call self as a function.</em></p>', '')   # what Python says of every function of which nobody says anything
         html = KATEX_ELSEWHERE.sub(f'{up}site_libs/katex', html)
         html = PLOTLY_ELSEWHERE.sub('', html)
         if 'Plotly.newPlot' in html: html = html.replace('</head>', f'<script src="{up}site_libs/plotly.min.js"></script>\n</head>', 1)

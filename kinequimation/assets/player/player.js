@@ -307,7 +307,7 @@ function mount(host, text, options = {}) {
   function layout() {   // one, two or three beside one another, as there is room; all of one height
     wide = host.clientWidth;
     if (!wide) return;
-    const columns = Math.max(1, Math.min(views.length, 3, Math.floor(wide / 330)));
+    const columns = Math.max(1, Math.min(views.length, 3, Math.floor(wide / 300)));
     $(".views").style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     const w = Math.floor((wide - 2 - (columns - 1)) / columns), sharp = Math.min(2, devicePixelRatio || 1);
     for (const { canvas } of views) { const h = Math.round(w * clamp(ratio, 0.45, 1.3)); canvas.width = Math.round(w * sharp); canvas.height = Math.round(h * sharp); canvas.style.height = h + "px"; }
