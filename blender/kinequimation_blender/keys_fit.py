@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Smooth curves through few keys, Schneider's way: cubic Bezier pieces fitted to all frames at once by least squares, a new key amid the
-misfit of each piece that is not near enough, and again. Handles in line, a third of the way long: in time a cubic, and no corners.
+misfit of each piece that is not near enough, and again; then the keys that have become superfluous go. Handles in line, a third of the way
+long: in time a cubic, and no corners.
 """
 import dataclasses
 
@@ -25,7 +26,7 @@ def fit(values, error, forced=()):
     if len(borders) < 2:
         return Fit(np.array([0]), values[:1], 0 * values[:1], values)
     slopes = np.gradient(values, axis=0)
-    pieces = [fit_piece(values[a:b + 1], lambda fitted, a=a, b=b: error(fitted, slice(a, b + 1)), [f - a for f in forced if a < f < b],
+    pieces = [fit_piece(values[a:b + 1], lambda fitted, frames=None, a=a, b=b: error(fitted, slice(a, b + 1) if frames is None else a + frames), [f - a for f in forced if a < f < b],
                         slopes[a] if a else None, slopes[b] if b < last else None) for a, b in zip(borders, borders[1:])]
     join = lambda key, shift: np.concatenate([getattr(p, key)[i > 0:] + (shift * borders[i]) for i, p in enumerate(pieces)])
     return Fit(join("at", 1), join("value", 0), join("slope", 0), join("all", 0))
@@ -42,8 +43,39 @@ def fit_piece(values, error, forced, slope_first, slope_last):
             more = [split(*max(((a, b) for a, b in zip(at, at[1:]) if k in (a, b)), key=lambda piece: piece[1] - piece[0]), wrong) for k in at if wrong[k] > 1]
         more = [f for f in more if f not in at]
         if not more:
-            return Fit(np.array(at), value, slope, fitted)
+            return thinned(Fit(np.array(at), value, slope, fitted), values, error, set(forced), (slope_first is not None, slope_last is not None))
         at = sorted(set(at) | set(more))
+
+
+def thinned(made, values, error, forced, held):
+    """Without the keys that were needed only while others were not there yet: each in turn is left out if its neighbours can do its work.
+
+    `forced` keys stay; `held`: whether the slope at the first and at the last key is given.
+    """
+    at, value, slope, fitted, k = made.at, made.value, made.slope, made.all.copy(), 1
+    while k < len(at) - 1:
+        keys = np.array([i for i in range(max(0, k - 2), min(len(at) - 1, k + 2) + 1) if i != k])
+        frames = np.arange(at[keys[0]], at[keys[-1]] + 1)
+        around = bridged(values[frames], at[keys] - frames[0], value[keys], slope[keys], (frames[0] == 0 and not held[0], frames[-1] == len(values) - 1 and not held[1]))
+        if at[k] not in forced and error(around[2], frames).max() <= 1:
+            value, slope, fitted[frames] = value.copy(), slope.copy(), around[2]
+            value[keys], slope[keys] = around[:2]
+            at, value, slope = (np.delete(each, k, 0) for each in (at, value, slope))
+        else:
+            k += 1
+    return Fit(at, value, slope, fitted)
+
+
+def bridged(values, at, value, slope, free_ends):
+    """Some neighbouring keys fitted anew: the first and the last stay as they are, but for the slope at a free end of the whole curve."""
+    A, n = hermite(len(values), at), len(at)
+    inner = np.arange(n) % (n - 1) > 0
+    free = np.concatenate([inner, inner])
+    free[[n, -1]] = free_ends
+    both, B = np.concatenate([value, slope]), A[:, free]
+    if free.any():
+        both[free] += np.linalg.solve(B.T @ B + 1e-9 * np.eye(B.shape[1]), B.T @ (values - A @ both))
+    return both[:n], both[n:], A @ both
 
 
 def split(a, b, wrong):

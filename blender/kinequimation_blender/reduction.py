@@ -9,7 +9,8 @@ from . import keys
 from .keys_fit import Fit, fit
 
 ROOT = (0.3, 0.02)     # mm and degrees: what everything hangs on stays closest
-PLANTED_MM = 1.0
+PLANTED_MM = 0.6
+HOOF_M = 0.1           # from a foot's control to the tip of its hoof, about
 ARM_M = 0.4            # what turns is held to the millimetres this far off; beyond that bones correct each other
 IK_ARM_M = 0.25        # the same for IK controls, which turn the end of a leg
 
@@ -34,8 +35,10 @@ def settle_root(curves, bone):
 
 def fit_bone(curves, bone, mm, degrees, arm_m, planted=None):
     """path -> Fit for the curves of one bone. `arm_m`: how far off the furthest thing is that turns with it."""
-    radians = min(np.radians(degrees), mm / 1000 / max(arm_m, 0.01))
     limit = np.full(len(curves.frames), mm / 1000) if planted is None else np.where(planted, min(mm, PLANTED_MM), mm / 2) / 1000
+    radians = np.full(len(limit), min(np.radians(degrees), mm / 1000 / max(arm_m, 0.01)))
+    if planted is not None:
+        radians = np.where(planted, np.minimum(radians, PLANTED_MM / 1000 / HOOF_M), radians)
     forced = [] if planted is None else list(np.flatnonzero(np.diff(planted.astype(int)) == 1) + 1) + list(np.flatnonzero(np.diff(planted.astype(int)) == -1))
     paths = [p for p, owner in curves.groups.items() if owner == bone]
     widths = [curves.values[p].shape[1] for p in paths]
@@ -50,9 +53,9 @@ def fit_bone(curves, bone, mm, degrees, arm_m, planted=None):
                 worst = np.maximum(worst, np.linalg.norm(a - b, axis=1) / limit[frames])
             elif width == 4:
                 cosine = np.abs((a * b).sum(1)) / np.maximum(np.linalg.norm(a, axis=1), 1e-9)
-                worst = np.maximum(worst, 2 * np.arccos(np.clip(cosine, 0, 1)) / radians)
+                worst = np.maximum(worst, 2 * np.arccos(np.clip(cosine, 0, 1)) / radians[frames])
             else:
-                worst = np.maximum(worst, np.abs(a - b).max(1) / radians)
+                worst = np.maximum(worst, np.abs(a - b).max(1) / radians[frames])
         return worst
 
     still = error(np.repeat(values[:1], len(values), 0), slice(None)).max() <= 0.25
