@@ -42,7 +42,9 @@ def read(obj, ours):
         heads.append([obj.matrix_world @ b.head for b in bones])
         matrices.append([obj.matrix_world @ b.matrix for b in bones])
     meshes = [o for o in bpy.data.objects if o.type == "MESH" and any(m.type == "ARMATURE" and m.object == obj for m in o.modifiers)]
-    meta = {"bones": [b.name.removeprefix("DEF-") for b in bones], "fps": scene.render.fps / scene.render.fps_base, "actions": [a.name for a in bpy.data.actions],
+    drivers = [d for owner in (*bpy.data.objects, *bpy.data.armatures) if owner.animation_data for d in owner.animation_data.drivers]
+    meta = {"drivers": len(drivers), "broken_drivers": [d.data_path for d in drivers if not d.is_valid or not d.driver.is_valid],
+            "bones": [b.name.removeprefix("DEF-") for b in bones], "fps": scene.render.fps / scene.render.fps_base, "actions": [a.name for a in bpy.data.actions],
             "objects": {o.name: o.type for o in bpy.data.objects}, "constraints": sum(len(b.constraints) for b in obj.pose.bones), "parents": [b.parent.name.removeprefix("DEF-") if b.parent else "" for b in bones],
             "vertices": sum(len(m.data.vertices) for m in meshes), "markers": {m.name: m.frame for m in scene.timeline_markers},
             "images": {i.name: i.filepath for i in bpy.data.images}, "camera": camera(scene), "hidden": [o.name for o in bpy.data.objects if o.hide_get()] if ours else []}

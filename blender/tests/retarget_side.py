@@ -26,9 +26,11 @@ def main():
     source = retarget.retarget(horse, skeleton, clip, mapping, frames, "IK")
     first = look()
     answers = {"refused": refused, "mapping": mapping_of.mapping(horse) == mapping, "switch": switching(horse, skeleton, mapping, look),
-               "edit": editing(horse, skeleton, frames, look), "range": [bpy.context.scene.frame_start, bpy.context.scene.frame_end, bpy.context.scene.frame_current]}
+               "edit": {"IK": editing(horse, skeleton, mapping, frames)}, "range": [bpy.context.scene.frame_start, bpy.context.scene.frame_end, bpy.context.scene.frame_current]}
     retarget.retarget(horse, skeleton, clip, mapping, frames, "FK", limbs="FK")
     answers["fk_mm"] = apart(look(), first).max()
+    answers["edit"]["FK"] = editing(horse, skeleton, mapping, frames)
+    answers["edit_few"] = editing_few_keys(horse, skeleton, clip, mapping, frames)
     place = retarget.retarget(horse, skeleton, clip, mapping, frames, "in place", in_place=True)
     answers["in_place"] = {"root_moves_mm": 1000 * np.ptp(retarget.evaluate(horse, ["root"], frames)[:, 0, :3, 3], 0).max(), "mm": apart(look(), place).max(),
                            "goes_m": np.ptp(place[:, 0, 1, 3])}
@@ -53,16 +55,48 @@ def switching(horse, skeleton, mapping, look):
     return out
 
 
-def editing(horse, skeleton, frames, look):
-    """One key of one control moved by 5 cm: which frames and which bones follow."""
-    before, bag = look(), keys.channels(horse)
-    curve = bag.fcurves.find(keys.bone_path("forefoot_ik.L", "location"), index=1)
-    curve.keyframe_points[5].co[1] += 0.05
+def editing(horse, skeleton, mapping, frames):
+    """One key of one channel moved, of every control in turn: which frames and which bones follow, and whether some do that do not hang on it."""
+    some, at, names, out = frames[8:13], 10, ["DEF-" + n for n in skeleton["names"]], {}
+    look = lambda: retarget.evaluate(horse, names, some, world=False)
+    before, bag, above = look(), keys.channels(horse), retarget.dependencies(horse)
+    for control in [row["control"] for row in (mapping["root"], *mapping["controls"])]:
+        hang = {n for n in skeleton["names"] if control in retarget.ancestors("DEF-" + n, above)}
+        for channel, index, by in (("location", 1, 0.05), ("rotation_quaternion", 1, 0.2), ("rotation_quaternion", 3, 0.2), ("rotation_euler", 1, 0.2)):
+            curve = bag.fcurves.find(keys.bone_path(control, channel), index=index)
+            if curve is None:
+                continue
+            after = edited(curve, at, by, look)
+            moved = (apart(after, before) > 0.05) | (retarget.angles(after, before) > 0.01)
+            bones = {n for n, any_moved in zip(skeleton["names"], moved.any(0)) if any_moved}
+            out[f"{control} {channel} {index}"] = {"frames": (some[moved.any(1)] - frames[at]).tolist(), "bones": sorted(bones), "others": sorted(bones - hang),
+                                                   "mm": np.ptp(apart(after, before)[some == frames[at]]), "only_in": next((r.get("limb") for r in mapping["controls"] if r["control"] == control), None)}
+    return out
+
+
+def edited(curve, key, by, look):
+    curve.keyframe_points[key].co[1] += by
+    curve.update()
+    after = look()
+    curve.keyframe_points[key].co[1] -= by
+    curve.update()
+    return after
+
+
+def editing_few_keys(horse, skeleton, clip, mapping, frames):
+    """The same where keys are few: a key moved with its handles takes along what is between its neighbours, and nothing else."""
+    retarget.retarget(horse, skeleton, clip, mapping, frames, "few", reduce=(3, 1))
+    curve = keys.channels(horse).fcurves.find(keys.bone_path("forefoot_ik.L", "location"), index=1)
+    look = lambda: retarget.evaluate(horse, ["DEF-" + n for n in skeleton["names"]], frames, world=False)
+    before, n = look(), len(curve.keyframe_points) // 2
+    point = curve.keyframe_points[n]
+    for part in (point.co, point.handle_left, point.handle_right):
+        part[1] += 0.05
     curve.update()
     moved = apart(look(), before)
-    curve.keyframe_points[5].co[1] -= 0.05
-    curve.update()
-    return {"frames": frames[moved.max(1) > 0.01].tolist(), "key": int(curve.keyframe_points[5].co[0]), "bones": [n for n, far in zip(skeleton["names"], moved.max(0)) if far > 0.1]}
+    reach = [int(curve.keyframe_points[k].co[0]) for k in (n - 1, n + 1)]
+    return {"frames": frames[moved.max(1) > 0.01].tolist(), "between": reach, "bones": [b for b, far in zip(skeleton["names"], moved.max(0)) if far > 0.1],
+            "interpolation": sorted({p.interpolation for c in keys.channels(horse).fcurves for p in c.keyframe_points})}
 
 
 def looping(horse, skeleton, clip, mapping):

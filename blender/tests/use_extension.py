@@ -184,42 +184,47 @@ def another_animal(folder):
 def refuse(folder):
     """Each of these leaves the scene as it was, and says what is wrong."""
     options = bpy.context.scene.kinequimation
+
+    def refused(step, operator=bpy.ops.kinequimation.retarget, rig=None, **settings):
+        before = fingerprint(rig or options.rig)
+        press(step, operator, "EXEC_DEFAULT", **settings)
+        say("kept " + step, changed=changed(before, fingerprint(rig or options.rig)))
+
     for name in ("text.npz", "nothing.npz", "pickled.npz", "other.npz", "empty.npz", "long.npz"):
         options.clip = str(folder / name)
-        before = (len(bpy.data.objects), len(bpy.data.actions), bpy.context.scene.frame_end)
-        press("clip " + name, bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
-        say("kept " + name, same=before == (len(bpy.data.objects), len(bpy.data.actions), bpy.context.scene.frame_end))
+        refused("clip " + name)
     options.clip = str(folder / "good.npz")
     options.first, options.last = 5, 3
-    press("frames", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    refused("frames")
     options.first, options.last = 1, 0
     bpy.ops.object.armature_add()
     options.rig = bpy.context.object
-    press("not rigify", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
-    press("export not rigify", bpy.ops.kinequimation.export, "EXEC_DEFAULT", filepath=str(folder / "no.fbx"))
+    refused("not rigify")
+    refused("export not rigify", bpy.ops.kinequimation.export, filepath=str(folder / "no.fbx"))
     options.rig.hide_set(True)
-    press("hidden", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    refused("hidden")
     bpy.data.objects.remove(options.rig)
-    linked(options, folder)
+    linked(options, folder, refused)
     options.rig.data.pose_position = "REST"
-    press("locked", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    refused("locked")
     options.rig.data.pose_position = "POSE"
-    options.rig.data.bones["DEF-head"].name = "DEF-skulls"
-    press("lacks a bone", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
-    options.rig.data.bones["DEF-skulls"].name = "DEF-head"
+    for kind, bone in (("bone", "DEF-head"), ("control", "torso")):
+        options.rig.data.bones[bone].name = bone + "_old"
+        refused("lacks a " + kind)
+        options.rig.data.bones[bone + "_old"].name = bone
     options.mapping = "FILE"
     options.mapping_file = str(folder / "mapping.json")
-    press("mapping", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    refused("mapping")
 
 
-def linked(options, folder):
+def linked(options, folder, refused):
     library = folder / "library.blend"
     bpy.data.libraries.write(str(library), {bpy.data.objects["rig"]})
     with bpy.data.libraries.load(str(library), link=True) as (there, here):
         here.objects = ["rig"]
     bpy.context.scene.collection.objects.link(here.objects[0])
     options.rig = here.objects[0]
-    press("linked", bpy.ops.kinequimation.retarget, "EXEC_DEFAULT")
+    refused("linked")
     bpy.data.objects.remove(here.objects[0])
     options.rig = bpy.data.objects["rig"]
 
