@@ -19,7 +19,7 @@ def skeleton():
 @pytest.fixture(scope="session")
 def child(tmp_path_factory):
     """`child(script, *args)` runs a script in Blender's Python and gives the finished process."""
-    def run(script, *args, timeout=300):
+    def run(script, *args, timeout=1200):  # a busy machine may give a child a tenth of a core
         env = dict(os.environ, BLENDER_USER_RESOURCES=str(tmp_path_factory.getbasetemp() / "blender_user"), OMP_WAIT_POLICY="PASSIVE")
         return subprocess.run([sys.executable, str(script), *map(str, args)], env=env, capture_output=True, text=True, timeout=timeout)
     return run
