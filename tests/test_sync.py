@@ -139,6 +139,15 @@ def test_the_check_knows_what_shows():
     for source in ('x = 1', 'test_eq(1, 1)', 'import os', 'assert True', 'def f(): print(1)', 'folder.cleanup()', '%time x'): assert not shows(source), source
 
 
+def test_the_book_leads_on():
+    "Each chapter's last cell names the next one, in the order of the site's sidebar: the notebooks are read as one book."
+    order = re.findall(r'- (\d\w+\.ipynb)', (ROOT / 'nbs/sidebar.yml').read_text(encoding='utf-8'))
+    assert sorted(order) == sorted(p.name for p in (ROOT / 'nbs').glob('[0-9]*.ipynb')), 'a chapter is missing in nbs/sidebar.yml, or stands there without being'
+    last = lambda name: ''.join(json.loads((ROOT / 'nbs' / name).read_text(encoding='utf-8'))['cells'][-1]['source'])
+    astray = [(a, b) for a, b in zip(order, order[1:]) if '**Next:**' not in last(a) or f'({b})' not in last(a)]
+    assert astray == [], 'chapters whose last cell does not lead to the one after them'
+
+
 def test_no_paths_of_one_machine():
     "The project speaks of itself alone: nothing in it names a folder of whoever wrote it."
     if shutil.which('git') is None or not (ROOT / '.git').exists(): pytest.skip('NOT CHECKED: no git here')
