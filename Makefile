@@ -53,7 +53,7 @@ demo: $(DEMO)  ## animate the clip that ships with the project, into out/demo
 	@echo "The scene wants Blender 5.0 or later, from https://www.blender.org/download/ ."
 
 lab: $(LAB)  ## the walkthroughs in JupyterLab, to press the buttons yourself
-	$(BIN)/jupyter lab nbs/tutorials
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/tutorials   # from up here, or the pages' pictures and links would lie outside
 
 test: notebooks-test pytest  ## everything: the notebooks, then pytest with the Blender tests
 
