@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import complaint
-from kinequimation.accuracy_2d import leg_fate, load_pictures, table_calibration, table_legs, table_pck, view_of, Picture
+from kinequimation.accuracy_2d import answer, leg_fate, load_pictures, table_calibration, table_legs, table_pck, view_of, Picture
 from kinequimation.files import InputError, assets_dir
 from kinequimation.landmark_maps import affine_fit, fitted_set, mirrored, rms, skin_definitions, skin_points
 from kinequimation.skeleton import HORSE68, landmark_sets, landmarks
@@ -132,7 +132,13 @@ def test_the_command_prints_and_keeps_every_table(quickly, tmp_path):
 
 @pytest.mark.parametrize('change, words', [
     (lambda d: d['categories'][0].update(keypoints=['a'] + d['categories'][0]['keypoints'][1:]), "'a' is not in horse16"), (lambda d: d['images'][0].update(file_name='none.jpg'), 'Expected the picture none.jpg'),
-    (lambda d: d['annotations'][0].update(bbox=[0, 0, 0, 5]), 'a box with an area for 0.png, but annotation 7'), (lambda d: d['annotations'][0]['keypoints'].__setitem__(0, float('nan')), '16 finite keypoints.*annotation 7'),
+    (lambda d: d['annotations'][0].update(bbox=[0, 0, 0, 5]), r'a box with an area, but that of annotation 7 \(0.png\)'), (lambda d: d['annotations'][0]['keypoints'].__setitem__(0, float('nan')), 'finite coordinates, but annotation 7'),
+    (lambda d: d['annotations'][0].update(bbox=[1, 1, float('inf'), 4]), 'finite coordinates, but annotation 7'), (lambda d: d['annotations'][0].update(bbox=[1, 1, 70, 40]), 'annotation 7 .*reaches out of 64x64 px'),
+    (lambda d: d['annotations'][0].update(bbox=[900, 900, 40, 40]), 'annotation 7 .*reaches out of 64x64 px'), (lambda d: d['annotations'][0]['keypoints'].__setitem__(1, 1e6), r'annotation 7 .*has one at 9, 1e\+06 of 64x64 px'),
+    (lambda d: d['annotations'][0].pop('bbox'), 'annotation 7 .*has none'), (lambda d: d['annotations'][0].pop('keypoints'), 'annotation 7 .*has none'), (lambda d: d['annotations'][0]['keypoints'].__setitem__(1, 'far'), 'annotation 7 .*something else'),
+    (lambda d: d['annotations'][0]['keypoints'].pop(), 'annotation 7 .*has 47 and 4 numbers'), (lambda d: d['annotations'][0]['keypoints'].__setitem__(2, 7), '0, 1 or 2 as visibility, but annotation 7'),
+    (lambda d: d['annotations'][0].pop('image_id'), 'the one with the id 7 has none'), (lambda d: d['annotations'][0].update(image_id=5), 'annotation 7 is of image 5, which is not listed'),
+    (lambda d: d['images'][0].pop('file_name'), 'Expected file_name for each of the images'), (lambda d: d.update(images={'a': 1}), 'Expected a list of images'),
     (lambda d: d.pop('annotations'), 'at least one is missing'), (lambda d: d['annotations'][0].update(keypoints=[0]*48), 'labelled horses')])
 def test_labels_that_are_wrong(change, words, tmp_path):
     data = one_picture(tmp_path)
@@ -140,3 +146,13 @@ def test_labels_that_are_wrong(change, words, tmp_path):
     change(data)
     (tmp_path/'annotations.json').write_text(json.dumps(data))
     with pytest.raises(InputError, match=words): load_pictures(tmp_path)
+
+
+def test_a_picture_that_was_scaled_after_labelling_or_is_none(tmp_path):
+    data = one_picture(tmp_path)
+    data['images'][0].update(width=128, height=128)
+    (tmp_path/'annotations.json').write_text(json.dumps(data))
+    pictures, _ = load_pictures(tmp_path)
+    with pytest.raises(InputError, match='0.png is 64x64 and not 128x128. Was it scaled'): answer(pictures, None)
+    (tmp_path/'0.png').write_bytes(b'no picture')
+    with pytest.raises(InputError, match='0.png can not be read'): answer(pictures, None)
