@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['PADDING', 'FOUND', 'LOOKS', 'CLOSER', 'crop_window', 'crop_matrix', 'crop', 'decode', 'two_places', 'separate_legs',
            'decode_pose', 'fit_calibration', 'calibrate', 'check_calibration', 'Detector', 'merge_looks', 'presence',
-           'pose_box', 'box_iou', 'frame_windows', 'claim', 'Horse', 'Follower', 'spread', 'other_horses',
-           'measure_speed']
+           'pose_box', 'box_iou', 'frame_windows', 'claim', 'shown', 'windows_about', 'Horse', 'Follower', 'spread',
+           'other_horses', 'measure_speed']
 
 # %% ../nbs/20_detect.ipynb #20-002
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from .files import InputError, assets_dir
-from .legs import doubt_shared, leg_pairs, undo_swaps
+from .legs import doubt_shared, doubt_stretched, leg_pairs, undo_swaps
 from .overlay import draw_pose, overlay_video, side_colour
 from .pose import PoseSequence
 from .skeleton import HORSE68
@@ -284,14 +284,25 @@ class Detector:
     ) -> np.ndarray:   # (N, K, size/stride, size/stride) probabilities
         "The network's answer for some windows."
         mirrored = mirrored and self.flip_test
-        if mirrored: windows = np.concatenate([windows, windows[:, :, ::-1]])
-        x = cv2.dnn.blobFromImages(windows, swapRB=True)   # (N, 3, size, size) float32 RGB
+        return self._merge(self._ask(self._blob(windows, mirrored)), mirrored)
+
+    def _blob(self, windows, mirrored):
+        "What the network takes: (N or 2N, 3, size, size) float32 RGB."
+        x = cv2.dnn.blobFromImages(windows, swapRB=True)
         x -= self.mean
         x *= 1/self.std
+        return np.concatenate([x, x[..., ::-1]]) if mirrored else x
+
+    def _ask(self, x):
+        "The network alone."
         begun = time.perf_counter()
         prob = self.session.run(self.output, {self.input: x})[0]
         self.spent['network_s'] += time.perf_counter() - begun
-        self.spent['windows'] += len(windows)
+        self.spent['windows'] += len(x)
+        return prob
+
+    def _merge(self, prob, mirrored):
+        "One answer from that of a window and of its mirror image."
         if not mirrored: return prob
         straight, mirrored = np.split(prob, 2)
         return (straight + mirrored[:, self.skeleton.flip_indices, :, ::-1])/2
@@ -402,16 +413,16 @@ def frame_windows(
 
 # %% ../nbs/20_detect.ipynb #20-039
 CLOSER = .7       # how much surer a look must be that is closer by a factor e
-_ZOOMS = (1.6, 2.6)
+_ZOOMS = (.8, 1.6, 2.6)   # the first: a horse that is larger than the picture
 _FARTHEST = 2.6   # still closer looks need not be surer than this one
 _BLOWN_UP = 1.6   # a window that had to be enlarged more than that shows nothing new
 
 def claim(
     sure,      # (...) `presence`
-    zoom,      # of the window: 1 = the whole frame
+    zoom,      # of the window: 1 = the whole frame; what is farther counts as much
 ):             # (...) up to 1
     "How much it says for a horse, that a window of a frame has this presence."
-    return np.asarray(sure) - CLOSER*np.log(np.minimum(zoom, _FARTHEST))
+    return np.asarray(sure) - CLOSER*np.log(np.clip(zoom, 1., _FARTHEST))
 
 
 def _tiles(self, image_bgr, zoom):
@@ -432,7 +443,7 @@ def _find(self,
     "The first look: where in the frame the horse is."
     best = self._tiles(image_bgr, 1.)[0]
     for zoom in _ZOOMS if thorough else ():
-        if best[0] >= claim(1., zoom): break   # nothing there could be surer
+        if best[0] >= claim(1., max(zoom, _ZOOMS[1])): break   # nothing there could be surer
         best = max([best] + self._tiles(image_bgr, zoom), key=lambda a: a[0])
     return *best[1:], best[0]
 
@@ -445,6 +456,7 @@ def _seek(self,
     points, scores, claimed = self.find(image_bgr)
     points, scores = self.approach(image_bgr, pose_box(points, scores), (points, scores))
     claimed = max(claimed, float(presence(scores)) - _NEAR)
+    points, scores = self.rove(image_bgr, (points, scores))
     if len(looks) > 1:
         closer = self.study(image_bgr, crop_window(pose_box(points, scores)), looks)
         if presence(closer[1]) >= presence(scores) - _LESS: points, scores = closer
@@ -505,6 +517,47 @@ def _check_box(box):
     if box.shape != (4,) or not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]:
         raise InputError(f'Expected a box x0 y0 x1 y1 in pixels with x0 < x1 and y0 < y1, but got {np.round(box, 1).tolist()}.')
     return box
+
+# %% ../nbs/20_detect.ipynb #20-042b
+_GAIN = .02       # so much more must a look show than the one it takes the place of
+_LEFT_OUT = .5    # of the box, at one of its sides
+_SAME_PLACE = .8  # boxes that overlap so much show the same: then the looks that found the way there stand
+
+def shown(
+    scores,    # (..., K) 0..1
+) -> float:    # (...) 0..1
+    "How much of a horse is seen: the mean of the surer three quarters of the scores."
+    s = np.sort(np.asarray(scores), axis=-1)
+    return s[..., s.shape[-1]//4:].mean(-1)
+
+
+def windows_about(
+    bbox_xyxy,  # (4,) px
+    size,       # (width, height) px of the picture
+) -> list:      # [((x, y), side)]: its own, nearer, farther, its four halves, one that is larger than the picture
+    "Other windows on what may be the same horse."
+    box = np.asarray(bbox_xyxy, float)
+    middle, wh = (box[:2] + box[2:])/2, box[2:] - box[:2]
+    parts = [np.r_[middle - s*wh/2, middle + s*wh/2] for s in (1., .75, 1.35)]
+    for edge in range(4): parts.append(box + np.eye(4)[edge]*_LEFT_OUT*wh[edge % 2]*(1 if edge < 2 else -1))
+    return [crop_window(p) for p in parts] + [(np.array(size)/2, PADDING*max(size))]
+
+
+def _rove(self,
+    image_bgr,  # (h, w, 3) uint8
+    answer,     # (keypoints, scores) of `approach`
+) -> tuple:     # the same, or one that shows more of a horse, in another place
+    "Looks from other places, twice at most."
+    size, first = image_bgr.shape[1::-1], answer
+    for _ in range(2):
+        seen = self.windows(image_bgr, windows_about(pose_box(*answer), size), mirrored=False)
+        best = max(seen, key=lambda a: shown(a[1]))
+        if shown(best[1]) < shown(seen[0][1]) + _GAIN: break
+        answer = max(best, self.windows(image_bgr, [crop_window(pose_box(*best))])[0], key=lambda a: shown(a[1]))
+    before, after = (np.clip(pose_box(*a), 0, np.tile(size, 2)) for a in (first, answer))
+    return answer if box_iou(before, after) < _SAME_PLACE else first
+
+Detector.rove = _rove
 
 # %% ../nbs/20_detect.ipynb #20-047
 @dataclass(frozen=True)
@@ -612,23 +665,29 @@ class _Chooser:
 
 # %% ../nbs/20_detect.ipynb #20-054
 class _Looks:
-    "Keypoints and scores in one window a picture, the next one's made meanwhile."
+    "Keypoints and scores in one window a picture; the network is at the next picture meanwhile."
     def __init__(self, detector, pool): self.detector, self.pool, self.early = detector, pool, None
 
     def __call__(self, image, box, upcoming, next_box):
         "`upcoming`: the next picture, if it is known, in which the horse should be in `next_box`."
-        d, window = self.detector, crop_window(box)
-        foreseen = self.early is not None and self.early[0] is image and _much_the_same(self.early[1], window)
-        looked = self.early[2].result() if foreseen else d._look(image, [window])
-        self.early = None
-        if self.pool is not None and upcoming is not None:
-            window = crop_window(next_box)
-            self.early = upcoming, window, self.pool.submit(d._look, upcoming, [window])
-        return d._read(*looked)[0]
+        early, self.early = self.early, None
+        foreseen = early is not None and early[0] is image and _much_the_same(early[1], crop_window(box))
+        _, _, matrix, answer = early if foreseen else self._ask(image, crop_window(box))
+        if self.pool is not None and upcoming is not None: self.early = self._ask(upcoming, crop_window(next_box))   # waits in line, so that the network never does
+        return self.detector._read([matrix], self.detector._merge(answer.result(), self.detector.flip_test))[0]
+
+    def _ask(self, image, window):
+        "Cut here, answered in the pool."
+        d, matrix = self.detector, crop_matrix(*window, self.detector.size)
+        windows = d._blob(crop(image, matrix, d.size)[None], d.flip_test)
+        if self.pool is not None: return image, window, matrix, self.pool.submit(d._ask, windows)
+        answer = Future()
+        answer.set_result(d._ask(windows))
+        return image, window, matrix, answer
 
 def _much_the_same(a, b):
-    "Whether two windows ((x, y), side) differ by less than the horse moves in its window from one picture to the next."
-    return np.abs(a[0] - b[0]).max() < .03*b[1] and abs(np.log(a[1]/b[1])) < .06
+    "Whether two windows ((x, y), side) differ by so little that a horse that fills one is inside of the other: a tenth of the side lies around it."
+    return np.abs(a[0] - b[0]).max() < .05*b[1] and abs(np.log(a[1]/b[1])) < .08
 
 # %% ../nbs/20_detect.ipynb #20-056
 class Follower(_Chooser):
@@ -712,7 +771,7 @@ def _predict_video(self,
     if progress and n > at[-1] + 1: progress(n, n)
     points = (np.array([_nothing(len(self.skeleton))[0] if h is None else h.points for h in found]) + .5)*scale - .5
     points, scores = undo_swaps(points, np.array([np.zeros(len(self.skeleton)) if h is None else h.scores for h in found]), self.skeleton)
-    scores, doubted = doubt_shared(points, scores, self.skeleton)
+    for doubt in (doubt_shared, doubt_stretched): scores, _ = doubt(points, scores, self.skeleton)
     points, scores = spread(points, calibrate(scores, self.calibration), at, n)
     others = [dict(frame=int(at[n]), bbox_xyxy=(b*np.tile(scale, 2)).round().astype(int).tolist()) for n, b in follower.met]
     return PoseSequence.from_arrays(points, scores, fps=info.fps, skeleton=self.skeleton, image_size=info.size, source=Path(path).name,
