@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import FOUND, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence
+from kinequimation.detect import FOUND, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
@@ -369,3 +369,13 @@ def test_speed_is_told_beside_the_network_alone(detector, tmp_path):
     row = measure_speed(detector, write(tmp_path/'clip.mp4', demo_frames(4)))
     assert row['frames'] == 4 and row['windows'] >= 8 and row['network_s'] > 0
     assert row['ratio'] == pytest.approx(row['seconds']/row['network_s'], rel=.05)
+
+
+def test_a_look_that_has_only_a_part_of_the_horse_is_given_up_for_one_that_shows_it(detector):
+    image = demo_frames(1)[0]
+    whole = pose_box(*detector.windows(image, [crop_window((0, 0, *image.shape[1::-1]))])[0])
+    quarters = whole + np.array([.45, 0, 0, 0])*np.ptp(whole[[0, 2]])   # the hindquarters: it looks to the left
+    part = detector.windows(image, [crop_window(quarters, 1.)])[0]
+    found = detector.rove(image, part)
+    assert shown(part[1]) < .75 and box_iou(pose_box(*part), whole) < .7
+    assert shown(found[1]) > .85 and box_iou(pose_box(*found), whole) > .85
