@@ -48,7 +48,8 @@ def load_pictures(
     coco = _read_coco(file)
     set_, order = match_landmarks(coco['categories'][0].get('keypoints', ()))
     records = {r['id']: r for r in coco['images'][::-(-len(coco['images'])//(limit or len(coco['images'])))]}
-    labels = {a['image_id']: a for a in coco['annotations'] if not a.get('background') and any(a.get('keypoints', (0, 0, 1))[2::3])}   # no keypoints at all: is told by `_label`
+    marked = lambda a: any(a['keypoints'][2::3]) if isinstance(a.get('keypoints'), list) else True   # no list at all: `_label` tells of it
+    labels = {a['image_id']: a for a in coco['annotations'] if not a.get('background') and marked(a)}
     horses = {a['image_id'] for a in coco['annotations']}
     pictures = [_picture(r, labels.get(i), folder, file, set_, order) for i, r in records.items() if i in labels or i not in horses and not r.get('has_horse', False)]
     if not any(p.true is not None for p in pictures): raise InputError(f'Expected labelled horses in {file}, but found none.')
