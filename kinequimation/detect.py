@@ -555,7 +555,7 @@ def _rove(self,
         if shown(best[1]) < shown(seen[0][1]) + _GAIN: break
         answer = max(best, self.windows(image_bgr, [crop_window(pose_box(*best))])[0], key=lambda a: shown(a[1]))
     before, after = (np.clip(pose_box(*a), 0, np.tile(size, 2)) for a in (first, answer))
-    return answer if box_iou(before, after) < _SAME_PLACE else first
+    return answer if box_iou(before, after) < _SAME_PLACE and shown(answer[1]) > shown(first[1]) else first   # with the mirror, too, it must show more
 
 Detector.rove = _rove
 
