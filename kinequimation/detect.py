@@ -520,6 +520,7 @@ def _check_box(box):
 
 # %% ../nbs/20_detect.ipynb #20-042b
 _GAIN = .02       # so much more must a look show than the one it takes the place of
+_PART = .4        # less than this is shown of a head alone, say: its halves look like nothing
 _LEFT_OUT = .5    # of the box, at one of its sides
 _SAME_PLACE = .8  # boxes that overlap so much show the same: then the looks that found the way there stand
 
@@ -549,6 +550,7 @@ def _rove(self,
 ) -> tuple:     # the same, or one that shows more of a horse, in another place
     "Looks from other places, twice at most."
     size, first = image_bgr.shape[1::-1], answer
+    if shown(answer[1]) < _PART: return answer
     for _ in range(2):
         seen = self.windows(image_bgr, windows_about(pose_box(*answer), size), mirrored=False)
         best = max(seen, key=lambda a: shown(a[1]))
