@@ -245,14 +245,7 @@ def table_views(pictures, set_, **first) -> list:
 # %% ../nbs/80b_accuracy_2d.ipynb #80-021
 def pairs_of(set_) -> dict: # {'hind': [(left, right)], 'fore': ...} indices
     "The pairs of landmarks on the legs."
-    if set_.name == 'horse68': return {end: list(zip(l, r)) for end, (l, r) in zip(('hind', 'fore'), leg_pairs(HORSE68))}
-    legs = {k: end for end, (l, r) in zip(('hind', 'fore'), leg_pairs(HORSE68)) for k in l + r}
-    out = dict(hind=[], fore=[])
-    for l, r in set_.pairs:
-        i, j = set_.names.index(l), set_.names.index(r)
-        share = {end: abs(set_.weights[i][[k for k, e in legs.items() if e == end]]).sum() for end in out}
-        if max(share.values()) > .3: out[max(share, key=share.get)].append((i, j))
-    return out
+    return {end: list(zip(l, r)) for end, (l, r) in zip(('hind', 'fore'), leg_pairs(set_))}
 
 def leg_fate(found, true, side, l, r):
     "right, one leg or exchanged; None for a pair that is not apart, or not labelled."

@@ -434,16 +434,21 @@ def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argumen
         config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite0_224',
         batch_size: Annotated[Optional[int], typer.Option(min=1, metavar='N', help="The config's if not given.", show_default=False)] = None,
         workers: Annotated[int, typer.Option(min=0, metavar='N', help='Processes that prepare pictures.')] = 0, seed: Seed = 0, threads: Threads = None,
+        start: Annotated[Optional[str], typer.Option(metavar='FILE', help="Begin with these weights: a detector (.onnx, or 'synthetic'), or a checkpoint (.pth) of another training.", show_default=False)] = None,
         fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on from the last checkpoint.')] = False):
     "Train the 2D detector with MMPose: folders of pictures -> detector.onnx, its card and its learning curves. Needs the extra 'train'."
     if (epochs is None) == (minutes is None): raise InputError('Expected a budget: either --epochs or --minutes.')
     chosen = [*(folders or []), *(data or [])]
     if not chosen: raise InputError('Expected a folder that render-dataset wrote, but got none. Name it, or give it with --data.')
+    from kinequimation.files import existing_file
+    from kinequimation.fine_tune import checkpoint_of
     from kinequimation.train_detector import draw_curves, publish_detector, read_log, set_shares, train_detector
     told = dict(command=f'kinequimation train-detector {" ".join(f"--data {Path(d).name}" for d in chosen)} '
-                + (f'--minutes {minutes:g}' if minutes else f'--epochs {epochs:g}'), seed=seed)
+                + (f'--minutes {minutes:g}' if minutes else f'--epochs {epochs:g}') + (f' --start {Path(start).name}' if start else ''), seed=seed)
     with _talk_on_stderr():
-        best = train_detector(chosen, out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, threads=threads)
+        if start and not start.endswith('.pth'): start = checkpoint_of(start, chosen, out/'start.pth')
+        if start: existing_file(start, 'a checkpoint (.pth)')
+        best = train_detector(chosen, out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, init=start, threads=threads)
         written = [best, draw_curves(read_log(out), out/'curves.jpg')]
         if config == 'horse68_lite0_224':   # only the small network has the head that the run time reads
             publish_detector(best, set_shares(chosen)[0][0], out/'detector.onnx', config, told)

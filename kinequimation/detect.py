@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PADDING', 'FOUND', 'LOOKS', 'CLOSER', 'crop_window', 'crop_matrix', 'crop', 'decode', 'two_places', 'separate_legs',
-           'decode_pose', 'fit_calibration', 'calibrate', 'check_calibration', 'Detector', 'merge_looks', 'presence',
-           'pose_box', 'box_iou', 'frame_windows', 'claim', 'shown', 'windows_about', 'Horse', 'Follower', 'spread',
-           'other_horses', 'measure_speed']
+           'decode_pose', 'fit_calibration', 'calibrate', 'check_calibration', 'taught_landmarks', 'Detector',
+           'merge_looks', 'presence', 'pose_box', 'box_iou', 'frame_windows', 'claim', 'shown', 'windows_about',
+           'Horse', 'Follower', 'spread', 'other_horses', 'measure_speed']
 
 # %% ../nbs/20_detect.ipynb #20-002
 import time
@@ -23,10 +23,11 @@ import cv2
 import numpy as np
 
 from .files import InputError, assets_dir
+from .kinship import heed
 from .legs import doubt_shared, doubt_stretched, leg_pairs, undo_swaps
 from .overlay import draw_pose, overlay_video, side_colour
 from .pose import PoseSequence
-from .skeleton import HORSE68
+from .skeleton import HORSE68, Landmarks
 from .stream import pictures
 from .video import probe
 from .weights import open_weights
@@ -256,6 +257,16 @@ def check_calibration(table):
     return table
 
 # %% ../nbs/20_detect.ipynb #20-026
+def taught_landmarks(
+    meta,    # of a weights file
+) -> Landmarks|None:
+    "The landmarks that a detector was taught by labelled pictures, with the map that was fitted to them; None for one that was taught none."
+    told = meta.get('landmarks')
+    if told is None: return None
+    names, W = tuple(told['names']), np.asarray(told['weights'], float)
+    return Landmarks(told['set'], names, tuple(tuple(p) for p in told['pairs']), W/W.sum(1, keepdims=True), names, {})
+
+
 FOUND = .2   # weights that don't say otherwise: a horse is there if it is claimed above this
 
 class Detector:
@@ -271,7 +282,9 @@ class Detector:
         self.size, self.stride, self.threshold = self.meta['input_size'][0], self.meta['stride'], self.meta['threshold']
         self.mean, self.std = (np.asarray(self.meta[k], np.float32).reshape(1, 3, 1, 1) for k in ('mean', 'std'))  # RGB
         self.input = self.session.get_inputs()[0].name
-        self.output = [self.session.get_outputs()[0].name]   # nobody asks for the facing here
+        self.taught = taught_landmarks(self.meta)   # what it answers for besides the 68
+        self.output = ['prob', 'landmarks'] if self.taught else [self.session.get_outputs()[0].name]   # nobody asks for the facing here
+        self.flip_indices = np.concatenate([skeleton.flip_indices, *([len(skeleton) + self.taught.flip_indices] if self.taught else [])])
         self.found = self.meta.get('found', FOUND)   # a horse is there if it is `claimed` above this
         self.calibration = check_calibration(self.meta.get('calibration'))  # None: the network's own scores
         self.spent = dict(network_s=0., windows=0)  # in the network alone, since it was loaded
@@ -281,7 +294,7 @@ class Detector:
     def heatmaps(self,
         windows,       # (N, size, size, 3) uint8 BGR
         mirrored=True, # False: no flip test, even if the detector makes one
-    ) -> np.ndarray:   # (N, K, size/stride, size/stride) probabilities
+    ) -> np.ndarray:   # (N, K, size/stride, size/stride) probabilities; of landmarks that it was taught as well, after those of the keypoints
         "The network's answer for some windows."
         mirrored = mirrored and self.flip_test
         return self._merge(self._ask(self._blob(windows, mirrored)), mirrored)
@@ -296,16 +309,16 @@ class Detector:
     def _ask(self, x):
         "The network alone."
         begun = time.perf_counter()
-        prob = self.session.run(self.output, {self.input: x})[0]
+        prob = self.session.run(self.output, {self.input: x})
         self.spent['network_s'] += time.perf_counter() - begun
         self.spent['windows'] += len(x)
-        return prob
+        return prob[0] if len(prob) == 1 else np.concatenate(prob, 1)
 
     def _merge(self, prob, mirrored):
         "One answer from that of a window and of its mirror image."
         if not mirrored: return prob
         straight, mirrored = np.split(prob, 2)
-        return (straight + mirrored[:, self.skeleton.flip_indices, :, ::-1])/2
+        return (straight + mirrored[:, self.flip_indices, :, ::-1])/2
 
 # %% ../nbs/20_detect.ipynb #20-027
 def _windows(self,
@@ -325,9 +338,10 @@ def _look(self, image_bgr, windows, mirrored=True):
 
 def _read(self, matrices, prob):
     "What the heatmaps say, in the picture: [(keypoints (K, 2) px, scores (K,))]."
-    answers = []
+    answers, K = [], len(self.skeleton)
     for M, p in zip(matrices, prob):
-        points, scores = decode_pose(p, self.stride, self.skeleton)
+        points, scores = decode_pose(p[:K], self.stride, self.skeleton)
+        if self.taught: points = heed(points, scores, self.taught.weights, *decode(p[K:], self.stride), longer=self.size/PADDING)
         inverse = cv2.invertAffineTransform(M)
         answers.append((points @ inverse[:, :2].T + inverse[:, 2], scores))
     return answers

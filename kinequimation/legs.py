@@ -8,16 +8,26 @@ __all__ = ['leg_pairs', 'undo_swaps', 'swap_states', 'doubt_shared', 'doubt_stre
 # %% ../nbs/05_legs.ipynb #05-002
 import numpy as np
 
-from .skeleton import HORSE68
+from .skeleton import HORSE68, Landmarks
 
 # %% ../nbs/05_legs.ipynb #05-007
-def leg_pairs(skeleton) -> list:
-    "[(left, right)] indices of the keypoints below the elbow and below the stifle, from top to bottom: first hind, then fore."
+def leg_pairs(
+    skeleton,  # a `Skeleton`, or `Landmarks`
+) -> list:     # [(left, right)] indices of the points below the elbow and below the stifle, from top to bottom: first hind, then fore
+    "The points that a left and a right leg may exchange."
+    if isinstance(skeleton, Landmarks): return [_landmark_pairs(skeleton, *own) for own in leg_pairs(HORSE68)]
     legs = []
     for words in (('lower_leg', 'hind_foot', 'r_toe', 'r_hoof'), ('forearm', 'forefoot', 'f_toe', 'f_hoof')):
         pairs = [(skeleton.index(l), skeleton.index(r)) for l, r in skeleton.pairs if l.startswith(words)]
         legs.append(([l for l, _ in pairs], [r for _, r in pairs]))
     return legs
+
+def _landmark_pairs(marks, left, right):
+    "Pairs of landmarks that lie mostly on these legs, from top to bottom."
+    on, where, pairs = abs(marks.weights[:, left]) + abs(marks.weights[:, right]), {n: i for i, n in enumerate(marks.names)}, []
+    for l, r in ((where[a], where[b]) for a, b in marks.pairs):
+        if on[l].sum() > .3: pairs.append((on[l] @ np.arange(len(left))/on[l].sum(), l, r))
+    return [l for _, l, _ in sorted(pairs)], [r for _, _, r in sorted(pairs)]
 
 # %% ../nbs/05_legs.ipynb #05-012
 _FAR = .15        # share of the horse's size: a jump costs no more than this

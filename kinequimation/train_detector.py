@@ -766,7 +766,7 @@ def train_detector(
     seed=0,
     resume=True,         # go on from the last checkpoint in `out`
     val_interval=None,   # iterations between two validations; about two epochs if None
-    init=None,           # a checkpoint of this kind to begin from
+    init=None,           # a checkpoint of this kind to begin from; what knows something already learns at half the rate
     threads=None,        # torch's CPU threads
     device=None,         # 'cpu', 'cuda'; what there is if None
 ) -> Path:               # the best checkpoint
@@ -777,6 +777,7 @@ def train_detector(
     cfg = load_config(config, data, batch_size, workers)
     cfg.work_dir, cfg.resume, cfg.randomness = str(out), resume and (out/'last_checkpoint').exists(), dict(seed=seed)
     cfg.load_from = None if cfg.resume else str(init) if init else _reachable(cfg.get('load_from'))
+    if init: cfg.optim_wrapper.optimizer.lr /= 2
     if device == 'cpu': torch.cuda.is_available = lambda: False
     init_default_scope('mmpose')
     with own_checkpoints():

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import FOUND, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown
+from kinequimation.detect import (FOUND, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown,
+                                  taught_landmarks)
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
@@ -379,3 +380,24 @@ def test_a_look_that_has_only_a_part_of_the_horse_is_given_up_for_one_that_shows
     found = detector.rove(image, part)
     assert shown(part[1]) < .75 and box_iou(pose_box(*part), whole) < .7
     assert shown(found[1]) > .85 and box_iou(pose_box(*found), whole) > .85
+
+
+def test_keypoints_heed_the_landmarks_that_were_taught(detector, demo):
+    "The 68 move towards what the network says of landmarks straight, a little and only where both agree."
+    image, alone = next(iter(frames(demo))), copy(detector)
+    alone.taught = None
+    h, w = image.shape[:2]
+    window = ((w/2, h/2), max(w, h))
+    said = crop_matrix(*window, detector.size)
+    prob = detector.heatmaps(crop(image, said, detector.size)[None])[0]
+    assert len(prob) == 68 + len(detector.taught) == len(detector.flip_indices)
+    straight = decode(prob[68:], detector.stride)[0]
+    there = lambda d: detector.taught.weights @ (d.windows(image, [window])[0][0] @ said[:, :2].T + said[:, 2])
+    before, after = (np.linalg.norm(there(d) - straight, axis=1) for d in (alone, detector))
+    near = before < .06*detector.size
+    assert near.sum() >= 10 and after[near].mean() < .8*before[near].mean()
+
+
+def test_another_networks_landmarks_are_refused():
+    with pytest.raises(InputError, match='weights of shape'): taught_landmarks(dict(landmarks=dict(set='mine', names=['a', 'b'], pairs=[], weights=[[1.] + [0.]*67])))
+    assert taught_landmarks({}) is None

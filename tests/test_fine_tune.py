@@ -14,7 +14,8 @@ from kinequimation.cli import app
 from kinequimation.detect import Detector, crop_window
 from kinequimation.files import InputError, assets_dir
 from kinequimation.fine_tune import (Plan, _toy_labels, cross_validate, draw_window, fine_tune, first_answers, fit_map, fold_of, grow_head, leg_verdicts, measure, photo_samples, read_labels, read_network, score,
-                                     settle, spread_labels, synthetic_samples, train)
+                                     settle, synthetic_samples, train)
+from kinequimation.kinship import spread_labels
 from kinequimation.skeleton import HORSE68, landmarks
 from kinequimation.train_detector import toy_dataset
 

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip('mmpose', reason="needs the extra 'train'")
 from kinequimation.detect import Detector
 from kinequimation.files import InputError
+from kinequimation.fine_tune import checkpoint_of
 from kinequimation.skeleton import HORSE68
 from kinequimation.train_detector import (Horse68Dataset, HorseCrop, HorseLook, best_checkpoint, choose_threshold, dataset_info, export_detector, facing, load_config, load_model, measure_detector, mix_styles, mmpose_keypoints,
                                           summarise, target_distribution, toy_dataset, toy_picture, train_detector)
@@ -59,6 +60,17 @@ def test_onnx_equals_torch(trained):
 def test_the_file_says_what_it_is(trained):
     meta = Detector(trained[2], threads=1).meta
     assert (meta['kind'], meta['skeleton'], meta['names_hash'], meta['input_size']) == ('detector', 'horse68', names_hash(HORSE68), [224, 224])
+
+
+def test_a_training_begins_with_the_weights_that_ship(toys, tmp_path):
+    "From ONNX, also from a file that answers for landmarks besides: the answers are those of the file, and training begins with them."
+    start = checkpoint_of(None, toys, tmp_path/'start.pth', n=8)
+    x = torch.randn(2, 3, 224, 224)
+    model, _ = load_model(start)
+    with torch.no_grad(): prob = model.head.probabilities(model.extract_feat(x))[0].numpy()
+    assert np.abs(Detector(threads=1).session.run(['prob'], {'windows': x.numpy()})[0] - prob).max() < 1e-3
+    last = torch.load(best_checkpoint(train_detector(toys, tmp_path/'run', epochs=.01, batch_size=6, threads=1, init=start).parent), weights_only=False, map_location='cpu')['state_dict']
+    assert max(float((last[k] - v).abs().max()) for k, v in model.state_dict().items() if k.startswith('head')) < .05   # one step away
 
 
 def test_training_goes_on_where_it_stopped(trained, toys):
