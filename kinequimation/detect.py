@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PADDING', 'FOUND', 'LOOKS', 'CLOSER', 'crop_window', 'crop_matrix', 'crop', 'decode', 'two_places', 'separate_legs',
-           'decode_pose', 'fit_calibration', 'calibrate', 'check_calibration', 'taught_landmarks', 'Detector',
-           'merge_looks', 'presence', 'pose_box', 'box_iou', 'frame_windows', 'claim', 'shown', 'windows_about',
-           'Horse', 'Follower', 'spread', 'other_horses', 'measure_speed']
+           'decode_pose', 'fit_calibration', 'calibrate', 'check_calibration', 'Detector', 'merge_looks', 'presence',
+           'pose_box', 'box_iou', 'frame_windows', 'claim', 'shown', 'windows_about', 'Horse', 'Follower', 'spread',
+           'other_horses', 'measure_speed']
 
 # %% ../nbs/20_detect.ipynb #20-002
 import time
@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 
 from .files import InputError, assets_dir
-from .kinship import heed
+from .kinship import heed, taught_landmarks
 from .legs import doubt_shared, doubt_stretched, leg_pairs, undo_swaps
 from .overlay import draw_pose, overlay_video, side_colour
 from .pose import PoseSequence
-from .skeleton import HORSE68, Landmarks
+from .skeleton import HORSE68
 from .stream import pictures
 from .video import probe
 from .weights import open_weights
@@ -257,16 +257,6 @@ def check_calibration(table):
     return table
 
 # %% ../nbs/20_detect.ipynb #20-026
-def taught_landmarks(
-    meta,    # of a weights file
-) -> Landmarks|None:
-    "The landmarks that a detector was taught by labelled pictures, with the map that was fitted to them; None for one that was taught none."
-    told = meta.get('landmarks')
-    if told is None: return None
-    names, W = tuple(told['names']), np.asarray(told['weights'], float)
-    return Landmarks(told['set'], names, tuple(tuple(p) for p in told['pairs']), W/W.sum(1, keepdims=True), names, {})
-
-
 FOUND = .2   # weights that don't say otherwise: a horse is there if it is claimed above this
 
 class Detector:
@@ -281,9 +271,8 @@ class Detector:
         self.skeleton, self.flip_test = skeleton, flip_test
         self.size, self.stride, self.threshold = self.meta['input_size'][0], self.meta['stride'], self.meta['threshold']
         self.mean, self.std = (np.asarray(self.meta[k], np.float32).reshape(1, 3, 1, 1) for k in ('mean', 'std'))  # RGB
-        self.input = self.session.get_inputs()[0].name
+        self.input, self.output = self.session.get_inputs()[0].name, ['prob', 'landmarks'] if self.meta.get('landmarks') else ['prob']   # nobody asks for the facing here
         self.taught = taught_landmarks(self.meta)   # what it answers for besides the 68
-        self.output = ['prob', 'landmarks'] if self.taught else [self.session.get_outputs()[0].name]   # nobody asks for the facing here
         self.flip_indices = np.concatenate([skeleton.flip_indices, *([len(skeleton) + self.taught.flip_indices] if self.taught else [])])
         self.found = self.meta.get('found', FOUND)   # a horse is there if it is `claimed` above this
         self.calibration = check_calibration(self.meta.get('calibration'))  # None: the network's own scores
@@ -307,7 +296,6 @@ class Detector:
         return np.concatenate([x, x[..., ::-1]]) if mirrored else x
 
     def _ask(self, x):
-        "The network alone."
         begun = time.perf_counter()
         prob = self.session.run(self.output, {self.input: x})
         self.spent['network_s'] += time.perf_counter() - begun

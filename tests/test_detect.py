@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import (FOUND, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown,
-                                  taught_landmarks)
+from kinequimation.detect import (FOUND, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown)
+from kinequimation.kinship import taught_landmarks
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
