@@ -198,19 +198,22 @@ def test_the_map_is_the_same_in_a_mirror():
 
 
 def test_windows_keep_points_on_the_horse(labels):
-    "Mirrored, turned and scaled windows: what the drawn point lies on is what lay under the label."
+    "Mirrored, turned, scaled and cut windows: what the drawn point lies on is what lay under the label; what was cut away is not there."
     got = read_labels(labels)
     sample = photo_samples(got, first_answers(got, threads=1), got.marks.weights)[0]
     flip = np.concatenate([HORSE68.flip_indices, 68 + got.marks.flip_indices])
     straight = draw_window(sample, flip, 192, None)
-    seen = []
+    seen, cut = [], []
     for seed in range(12):
         window, points, inside, weights, _ = draw_window(sample, flip, 192, np.random.default_rng(seed))
-        assert window.shape == (192, 192, 3) and (inside == ((points >= 0) & (points < 192)).all(1)).all()
+        within = ((points >= 0) & (points < 192)).all(1)
+        assert window.shape == (192, 192, 3) and not inside[~within].any()
+        cut.append(bool(inside.sum() < within.sum()))
         A, B = np.c_[straight[1][68:], np.ones(16)], points[68:]
         for p, other in ((B, False), (B[got.marks.flip_indices], True)):
             X, rest, *_ = np.linalg.lstsq(A, p, rcond=None)
             if np.abs(A @ X - p).max() < 1e-6: seen.append((other, np.linalg.det(X[:2]) < 0))
+    assert 0 < sum(cut) < 8   # about one in four shows a part of the horse
     assert len(seen) == 12 and {(False, False), (True, True)} == set(seen)   # mirrored pictures have their names exchanged, others do not
 
 
