@@ -8,6 +8,8 @@ __all__ = ['SMOOTHERS', 'HOOVES', 'CAMERAS', 'fill_gaps', 'hampel', 'one_euro', 
            'guess_contacts', 'root_path', 'believable', 'stands_still', 'fit_trunk', 'refine', 'turned_std']
 
 # %% ../nbs/40_refine.ipynb #40-002
+from dataclasses import replace
+
 import numpy as np
 from scipy import signal, sparse
 from scipy.linalg import solveh_banded
@@ -21,7 +23,7 @@ from .contacts import contact_probability, stands
 from .files import InputError
 from .pose import PoseSequence
 from .skeleton import HORSE68, Skeleton, fk, fk_tails, make_continuous, matrix_to_quat, quat_to_matrix
-from .whole_clip import BODY, Doubt, Seen, State, angles_of, fit_any, pose_body, stance_places
+from .whole_clip import BODY, Doubt, Seen, State, angles_of, fit_any, longer, pose_body, stance_places
 
 # %% ../nbs/40_refine.ipynb #40-009
 def fill_gaps(
@@ -391,22 +393,39 @@ def _fit(skeleton, seen, said, path, root, plant, report):
     seen.contact = contact.astype(float)
     bones, st = fit_any(skeleton, seen, st, Doubt(ground=.005, slide=.003), 3, progress=report(1))
     if plant:
-        seen.place = stance_places(tips(st), contact)
-        bones, st = fit_any(skeleton, seen, st, Doubt(ground=.002, slide=.003, under=.002), 4, lengths=False, progress=report(2))
-        contact = _really_there(contact, np.linalg.norm(tips(st) - seen.place, axis=-1) < .015)
+        bones, st, away = _planted(skeleton, seen, st, contact, report(2))
+        if seen.fixed and _gives_way(contact, away):   # the ground does not move, so the camera did
+            swaying = replace(seen, fixed=False, hand=True, place=None)
+            at = replace(st, camera=np.einsum('tij,tj->ti', st.view(seen.R), st.root - st.camera))
+            at = fit_any(skeleton, swaying, at, Doubt(ground=.005, slide=.003), 3)[1]
+            other = _planted(skeleton, swaying, at, contact, report(2))
+            if not _gives_way(contact, other[2]): seen.fixed, (bones, st, away) = False, other
+        contact = _really_there(contact, away < .015)
         p = np.where(contact, np.maximum(p, .51), np.minimum(p, .49))
     return bones, st, p, contact
+
+# %% ../nbs/40_refine.ipynb #40-044a
+def _planted(skeleton, seen, st, contact, report):
+    "The fit with one place for each stance, and how far each hoof is from its own (T, 4) m; NaN in a swing."
+    tips = lambda: pose_body(longer(skeleton, st.lengths), st.theta, st.root).tips
+    seen.place = stance_places(tips(), contact)
+    bones, st = fit_any(skeleton, seen, st, Doubt(ground=.002, slide=.003, under=.002), 4, lengths=False, progress=report)
+    return bones, st, np.linalg.norm(tips() - seen.place, axis=-1)
+
+def _gives_way(contact, away, far_m=.01, edge=2):
+    "Is a hoof away from its place in the midst of a stance?"
+    inner = minimum_filter1d(contact.astype(np.uint8), 2*edge + 1, axis=0, mode='nearest') > 0
+    return bool((away[inner] > far_m).any())
 
 def _really_there(contact, near):
     "Contacts (T, 4) without the first and last frames of a stance in which the hoof is not at its place yet, or no more."
     out = contact.copy()
     for f in range(4):
         for rows in (range(len(out)), range(len(out) - 1, -1, -1)):
-            at_edge = False
+            at_edge = True
             for t in rows:
-                at_edge = at_edge if out[t, f] else True
-                if out[t, f] and at_edge and not near[t, f]: out[t, f] = False
-                elif out[t, f]: at_edge = False
+                if out[t, f] and at_edge: out[t, f] = near[t, f]
+                at_edge = not out[t, f]
     return out
 
 # %% ../nbs/40_refine.ipynb #40-045

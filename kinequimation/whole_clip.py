@@ -174,6 +174,7 @@ class Seen:
     contact: np.ndarray    # (T, 4) 0..1
     velocity: np.ndarray = None  # (T, 3) m/s, world: the lifter's
     fixed: bool = True           # the camera stays in its place (it may turn)
+    hand: bool = False           # not quite: it is in somebody's hands
     place: np.ndarray = None     # (T, 4, 3) m: where hooves are to stand; NaN = nowhere
     sank: np.ndarray = None      # (T, 4) bool: hooves that came below the ground and are to stay on it
 
@@ -190,7 +191,16 @@ class State:
         if self.tilt is None: self.tilt = np.zeros(2)
         if self.lengths is None: self.lengths = np.zeros(len(_GROUPS))
 
-    def view(self, R): "(T, 3, 3) world to camera."; return R @ Rotation.from_rotvec([*self.tilt, 0.]).as_matrix()
+    def view(self, R): "(T, 3, 3) world to camera."; return R @ _turn(self.tilt)
+
+    @property
+    def pivot(self): "(3,) m: the middle of the way, about which the world tilts: about a camera far away, a thousandth of a degree would lift the horse."; return self.root.mean(0)
+
+    def tilted(self, tilt, height):
+        "(3,) m: where the camera that stands is when the world has tilted about the pivot, and the camera is higher."
+        return self.pivot - _turn(tilt).T @ _turn(self.tilt) @ (self.pivot - self.camera) + [0, 0, height]
+
+_turn = lambda tilt: Rotation.from_rotvec([*tilt, 0.]).as_matrix()
 
 # %% ../nbs/39_whole_clip.ipynb #39-020
 @dataclass
@@ -204,6 +214,7 @@ class Doubt:
     place: float = .0015  # m
     speed: float = .15    # share of 1 m/s more than it is
     heading: float = .03  # share of the speed that may go sideways
+    hand: float = .01     # m a frame: of a camera in somebody's hands
     tilt: float = 1.5     # degrees
     lengths: float = .04  # share
     lasting: float = 3.   # errors last: so many frames say as much as one
@@ -316,7 +327,7 @@ def _picture(eq, seen, st, view, doubt):
     each = lambda a: np.broadcast_to(a[:, None], (T, P) + a.shape[1:])
     if not seen.fixed:
         return eq.add(w.reshape(T, -1), miss.reshape(T, -1), theta=flat(J), camera=flat(each(np.eye(3)[None])), tilt=flat(spin), lengths=flat(Jg))
-    way = np.stack([np.einsum('tij,tj->ti', R, np.cross(a, st.root - st.camera)) for a in np.eye(3)[:2]], -1)
+    way = np.stack([np.einsum('tij,tj->ti', R, np.cross(a, st.root - st.pivot)) for a in np.eye(3)[:2]], -1)
     eq.add(w.reshape(T, -1), miss.reshape(T, -1), theta=flat(J), root=flat(each(R)), tilt=flat(spin + way[:, None]), lengths=flat(Jg),
            height=flat(each(-R[..., 2:])))
 
@@ -377,6 +388,12 @@ def _way(eq, seen, st, doubt):
     before[:, 0, :2], after[:, 0, :2], before[:, 0, eq.columns['theta'].start + 2] = -side, side, -(step[:, :2]*ahead).sum(1)
     eq.tie(np.full(len(step), seen.fps/(doubt.heading*speed + .03)**2), -(step[:, :2]*side).sum(1)[:, None], before, after)
 
+def _hand(eq, st, R, doubt):
+    "A camera in somebody's hands sways, but it does not run."
+    place, by = st.root - np.einsum('tji,tj->ti', R, st.camera), np.zeros((len(R), 3, eq.n))
+    by[..., eq.columns['root']], by[..., eq.columns['camera']] = np.eye(3), -np.swapaxes(R, -1, -2)
+    eq.tie(np.full(len(R) - 1, 1/doubt.hand**2), place[:-1] - place[1:], -by[:-1], by[1:])
+
 def equations(
     s: Skeleton,     # longer by st.lengths already
     seen: Seen,
@@ -392,6 +409,7 @@ def equations(
     view = R, rel @ turned, R[:, None] @ J[:, :P], R[:, None] @ Jg[:, :P], spin
     _lifter(eq, seen, st, view, doubt); _picture(eq, seen, st, view, doubt)
     _ground(eq, seen, st, x[:, P:], J[:, P:], Jg[:, P:], doubt); _habit(eq, seen, st, doubt); _way(eq, seen, st, doubt)
+    if seen.hand and len(st.root) > 1: _hand(eq, st, R, doubt)
     G, i = len(_GROUPS), np.arange(eq.n, eq.n + m)
     weight = np.array([1/doubt.lengths**2]*G + [1/np.radians(doubt.tilt)**2]*2 + [1e-2 if seen.fixed else 1e12])
     eq.H[0, i, i] += weight; eq.r[0, i] -= weight*np.concatenate([st.lengths, st.tilt, [0.]])
@@ -430,8 +448,9 @@ def fit_clip(
         _at_limits(eq, st.theta)
         step, border = eq.solve(lengths)
         turn = np.clip(step[:, 3:3 + D], -.5, .5)
-        camera = st.camera + ([0, 0, border[-1]] if seen.fixed else step[:, 3 + D:])
-        st = State(np.clip(st.theta + turn, BODY.low, BODY.high), st.root + step[:, :3], camera, st.tilt + border[-3:-1], st.lengths + border[:-3])
+        tilt = st.tilt + border[-3:-1]
+        camera = st.tilted(tilt, border[-1]) if seen.fixed else st.camera + step[:, 3 + D:]
+        st = State(np.clip(st.theta + turn, BODY.low, BODY.high), st.root + step[:, :3], camera, tilt, st.lengths + border[:-3])
         if progress: progress()
         if np.abs(turn).mean() < np.radians(.05) and np.abs(turn).max() < np.radians(1.): break
     return longer(skeleton, st.lengths), st

@@ -11,7 +11,7 @@ from kinequimation.lift import Lifter
 from kinequimation.metrics import bone_length_variation, pa_mpjpe
 from kinequimation.player import PosePlayer
 from kinequimation.pose import PoseSequence
-from kinequimation.refine import HOOVES, SMOOTHERS, measured_skeleton, one_euro, refine
+from kinequimation.refine import HOOVES, SMOOTHERS, _really_there, measured_skeleton, one_euro, refine
 from kinequimation.measure_refine import film_clip, score
 from kinequimation.skeleton import HORSE68, fk_tails, matrix_to_quat, quat_to_matrix
 from kinequimation.train_lifter import held_out
@@ -187,6 +187,28 @@ def test_what_is_promised_of_every_clip(gait, mode):
     assert row['bones'] < 1e-3 and row['beyond_limits'] == 0 and row['slide_cm'] < 2 and row['sink_cm'] < 1
     assert row['gait'] == 1 and row['hits'] >= .95*row['events'] and row['angles'] >= .9
     assert row['duty'] < .05 and row['hz'] < .02 and row['stride'] < .1 and row['way'] < .1 and row['path'] < .1
+
+
+def test_a_camera_in_a_hand_does_not_make_hooves_slide():
+    "Its owner sways by a hand's breadth while the horse stands: a camera on a tripod can not have seen that, and the legs can not either."
+    motion = generate('stand', n_frames=60, fps=25, seed=1)
+    t = np.arange(60)/25
+    sway = np.stack([.08*np.sin(1.9*t), .12*np.sin(1.3*t), .03*np.sin(2.3*t)], 1)
+    camera = look_at(motion.root_location[0] + [9., 0, .3] + sway, motion.root_location[0] + sway*[1, 1, 0] - [0, 0, .3], SIZE, 30)
+    pose2d = PoseSequence.from_arrays(camera.project(motion.positions()), fps=25, image_size=SIZE, focal_px=camera.K[0, 0])
+    R = np.broadcast_to(camera.R, (60, 3, 3))
+    world = refine(true_lift(motion, camera)[0], with_camera(pose2d, CameraMotion(R @ R[0].T, np.ones(60), np.ones(60), SIZE, camera.K[0, 0])))
+    assert world.contact().all(), 'it stands'
+    assert np.ptp(tips(world)[..., :2], axis=0).max() < .01 and tips(world)[..., 2].min() > -.01
+
+
+def test_stances_at_the_ends_of_a_clip_end_where_the_hoof_leaves():
+    contact, near = np.ones((9, 4), bool), np.ones((9, 4), bool)
+    contact[4:6, 1] = False
+    near[:2, 0], near[7:, 1], near[6, 1], near[4, 2] = False, False, True, False   # at the beginning; at the end; there; in the midst
+    got = _really_there(contact, near)
+    assert got[:, 0].tolist() == [False]*2 + [True]*7 and got[:, 1].tolist() == [True]*4 + [False]*2 + [True] + [False]*2
+    assert got[:, 2:].all(), 'a place that is left in the midst of a stance is for the fit to mend'
 
 
 def test_zoom_is_no_approach():
