@@ -33,12 +33,11 @@ def contact_probability(
     smooth = gaussian_filter1d(filled(tips), max(.012*fps, 1e-3), axis=0, mode='nearest')
     odds = _odds(smooth, fps) if len(tips) > 2 else np.zeros(tips.shape[:2])
     odds[~np.isfinite(tips).all(-1)] = 0
-    ease = _EASE
     if said is not None:
         opinion = np.clip(np.nan_to_num(said, nan=.5), .01, .99)
         steps = _travel(smooth, fps) >= _STILL if len(tips) > 2 else np.ones(tips.shape[1], bool)   # a hoof that goes nowhere stands, whatever is said
-        odds, ease = np.where(steps, _OWN*odds + _SAID*np.log(opinion/(1 - opinion)), odds), _EASE_SAID
-    return _eased(_two_states(odds, np.exp(-1/(fps*_HOLD))), fps, ease)
+        odds = np.where(steps, _OWN*odds + _SAID*np.log(opinion/(1 - opinion)), odds)
+    return _eased(_two_states(odds, np.exp(-1/(fps*_HOLD))), fps, said is not None)
 
 # %% ../nbs/38a_contacts.ipynb #38-009
 def _odds(p, fps):
@@ -77,10 +76,10 @@ def _two_states(odds, stay):
 
 # %% ../nbs/38a_contacts.ipynb #38-011
 _SHORT = .045  # s: no stance and no swing is shorter
-# share of a swing at either end of it in which the hoof is too slow to tell it from one that stands; on generated motion, without and with an opinion
-_EASE, _EASE_SAID = .065, .022
+# either end of a swing in which the hoof is too slow to tell it from one that stands; on generated motion, without (share of the swing) and with an opinion (of the stride)
+_EASE, _EASE_SAID = .065, .0147
 
-def _eased(probability, fps, ease):
+def _eased(probability, fps, said):
     "The same, its swings longer by what they are known to lose: time is bent so that each crossing of one half moves into the stance."
     t, out = np.arange(len(probability))/fps, probability.copy()
     for leg, (down, up) in enumerate(events(probability, fps)):
@@ -88,7 +87,8 @@ def _eased(probability, fps, ease):
         if not swings: continue
         stand = [u - down[down < u][-1] for u in up if (down < u).any()]
         short = np.percentile(stand or swings, 10)
-        move = min(ease*np.median(swings), .2*short, max(0, short - 2/fps)/2)  # a stance of two frames stays one of two
+        lost = _EASE_SAID*(np.median(swings) + np.median(stand or swings)) if said else _EASE*np.median(swings)
+        move = min(lost, .2*short, max(0, short - 2/fps)/2)  # a stance of two frames stays one of two
         at, to = np.concatenate([down, up]), np.concatenate([down + move, up - move])
         order = np.argsort(at)
         at, to = at[order], to[order]
