@@ -509,24 +509,26 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
 # %% ../nbs/81_cli.ipynb #81-048
 class What(str, Enum):
     "What is measured."
-    two = '2d'; three = '3d'; retarget = 'retarget'; rig = 'rig'; gait = 'gait'; speed = 'speed'; lifter = 'lifter'; lifters = 'lifters'; refine = 'refine'; all = 'all'
+    two = '2d'; three = '3d'; retarget = 'retarget'; rig = 'rig'; gait = 'gait'; speed = 'speed'; lifter = 'lifter'; lifters = 'lifters'; refine = 'refine'; animals = 'animals'; all = 'all'
 
 @app.command(rich_help_panel=TRAIN, name='evaluate')
 @one_line
-def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender (retarget; rig: on made motion), the generated gaits beside a real horse, or the speed, the lifter on made motion (lifter), lifters of other kinds trained beside it (lifters), the refined made motion (refine); all: the first three.')] = What.all,
-        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also labelled pictures (annotations.json, or what render-dataset wrote); for gait recordings (.csv); for lifters a folder of motion. The film that ships if not given.', show_default=False)] = None,
+def evaluate_command(what: Annotated[What, typer.Argument(metavar='WHAT', help='Keypoints in the picture, in space, the rig in Blender (retarget; rig: on made motion), the generated gaits beside a real horse, or the speed, the lifter on made motion (lifter), lifters of other kinds trained beside it (lifters), the refined made motion (refine), other animals than horses (animals); all: the first three.')] = What.all,
+        data: Annotated[Optional[Path], typer.Argument(metavar='DIR', help='A film with its truth; for 2d also labelled pictures (annotations.json, or what render-dataset wrote); for gait recordings (.csv); for animals their joints (.npz); for lifters a folder of motion. The film that ships if not given.', show_default=False)] = None,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put the tables into this file, beside those that it holds.', show_default=False)] = None,
+        clips: Annotated[int, typer.Option(min=1, metavar='N', help='For refine: clips of each gait, camera and 2D. More take longer and tell more.')] = 1,
         detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
     "Measure the accuracy on a held-out horse: a film with its truth -> tables."
     from kinequimation.evaluate import EVALUATIONS, TITLES, read_benchmarks, write_benchmarks
     from kinequimation.real_horse import brief, evaluate_gait
     if json_file: read_benchmarks(json_file)
-    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed', 'lifter', 'lifters', 'refine', 'rig')]:
+    for name in [w for w in (*EVALUATIONS, 'gait') if what == w or what == What.all and w not in ('gait', 'speed', 'lifter', 'lifters', 'refine', 'rig', 'animals')]:
         weights = {'2d': dict(detector=detector), 'speed': dict(detector=detector), 'gait': {}}.get(name, dict(detector=detector, lifter=lifter))
         measure, options = (evaluate_gait, {}) if name == 'gait' else (EVALUATIONS[name], weights | dict(threads=threads))
+        if name == 'refine': options |= dict(n=clips)
         with Bars(quiet) as bars: rows = measure(data, progress=lambda done, total: bars(f'Measuring {name}', done, total), **options)
         near = lambda path: path.name if Path(path).is_absolute() else path   # nobody's folders on the Benchmarks page
-        given = ' '.join(str(v) for v in (data and near(data), *(f'--{k} {near(v)}' for k, v in weights.items() if v)) if v)
+        given = ' '.join(str(v) for v in (data and near(data), *(f'--{k} {near(v)}' for k, v in weights.items() if v), name == 'refine' and clips > 1 and f'--clips {clips}') if v)
         for title, table in (rows if isinstance(rows, dict) else {name: rows}).items():
             _table(TITLES[title], brief(table) if title == 'gait' else table)
             if json_file: write_benchmarks(json_file, title, table, f'kinequimation evaluate {name} {given}'.strip())

@@ -199,6 +199,10 @@ def _refine(*args, **options):
     from kinequimation.measure_refine import evaluate_refine
     return evaluate_refine(*args, **options)
 
+def _animals(*args, **options):
+    from kinequimation.measure_animals import evaluate_animals
+    return evaluate_animals(*args, **options)
+
 def _lifter(*args, **options):
     from kinequimation.lifter_baselines import evaluate_lifter
     return evaluate_lifter(*args, **options)
@@ -208,7 +212,7 @@ def _lifters(*args, **options):
     return evaluate_lifters(*args, **options)
 
 EVALUATIONS = {'2d': evaluate_2d, '3d': evaluate_3d, 'retarget': evaluate_retarget, 'rig': evaluate_rig, 'speed': _speed, 'refine': _refine,
-               'lifter': _lifter, 'lifters': _lifters}
+               'lifter': _lifter, 'lifters': _lifters, 'animals': _animals}
 TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer side of the horse',
           '2d landmarks': '2D: each landmark, and where it lies beside the labels on average, in shares of the longer side of the box',
           '2d views': '2D: by view, and by how many points are labelled',
@@ -219,6 +223,7 @@ TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer si
           'rig': "Blender: generated motion on the rig: its DEF bones against the clip, planted hooves against their places, keys beside a key a frame",
           'rokoko': "Blender 4.5: our retargeter and the Rokoko add-on on the same clips in one run",
           'refine': '3D: the refined motion of generated horses; shares of clips (of events, of joints) that keep what is asked of them',
+          'animals': '3D: other animals, seen from two sides by a known camera; mm at the size of a horse, of the joints that a horse has too; farthest: from the root, of all 68 keypoints',
           'speed': 'Speed: windows a second of the detector beside HRNet-W32, taking turns; times_hrnet: on as many threads, through ONNX Runtime', 'speed film': "Speed: `detect` on a film; ratio: its time by the network's own",
           'lifter': 'Lifter: motion, horses, cameras and speeds it did not learn from; mm at 1.60 m at the withers; within_std: share of coordinates within one told standard deviation',
           'lifter speed': 'Lifter: speed', 'lifters': 'Lifters: trained on the same batches for the same processor time, measured on the same clips',

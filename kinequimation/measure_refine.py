@@ -168,7 +168,7 @@ def summary(
                 slide_cm=round(float(col('slide_cm').max()), 1), sink_cm=round(float(col('sink_cm').max()), 1),
                 events=f"{col('hits').sum()/max(col('events').sum(), 1):.1%}" if col('events').sum() else '-', gait=f"{col('gait').mean():.0%}",
                 angles=f"{col('angles').mean():.0%}", strides_in=f"{np.isfinite(col('hz')).sum()} of {len(col('hz'))}", duty=share('duty', .05), frequency=share('hz', .02), stride=share('stride', .1),
-                way=share('way', .1), path=share('path', .1), seconds=round(float(np.median(col('seconds'))), 1) if len(col('seconds')) else '-')
+                way=share('way', .1), path=share('path', .1), cpu_s=round(float(np.median(col('cpu_s'))), 1) if len(col('cpu_s')) else '-')
 
 def evaluate_refine(
     data=None,         # not used: the clips come from seeds
@@ -180,7 +180,7 @@ def evaluate_refine(
     levels=(0., .01),  # of the detector's errors
     gaits=GAITS, modes=MODES, seconds=4.,
 ) -> list:             # rows
-    "Everything that is asked of a refined clip, a row for each camera. `seconds`: for 300 frames."
+    "Everything that is asked of a refined clip, a row for each camera. `cpu_s`: processor seconds that refining takes for 300 frames, on however many cores."
     from kinequimation.lift import Lifter
     lifter, out, done = Lifter(lifter, threads=threads), [], 0
     for level in levels:
@@ -189,10 +189,10 @@ def evaluate_refine(
             for gait, seed in [(g, s) for g in gaits for s in range(n)]:
                 clip = film_clip(gait, mode, seed, level, seconds)
                 lifted = lifter(clip.pose2d)
-                start = time.perf_counter()
+                start = time.process_time()
                 world = refine(lifted, clip.pose2d)
-                took = (time.perf_counter() - start)*300/len(clip.xyz)
-                rows.append(dict(score(world, lifted, clip), seconds=took)); done += 1
+                took = (time.process_time() - start)*300/len(clip.xyz)
+                rows.append(dict(score(world, lifted, clip), cpu_s=took)); done += 1
                 if progress: progress(done, len(levels)*len(modes)*len(gaits)*n)
             out.append(summary(rows, from_2d='true' if not level else f'{level:g} of its size off', camera=mode))
     return out

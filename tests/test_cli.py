@@ -48,6 +48,7 @@ def test_whatever_can_be_measured_can_be_asked_for(quickly, tmp_path):
     "Each by its name, and each takes what the command hands it: as far as the weights, which are not there."
     assert {w.value for w in What} == {*EVALUATIONS, 'gait', 'all'}
     for name in ('3d', 'retarget', 'refine', 'lifter'): assert 'nowhere.onnx' in complaint(quickly('evaluate', name, '--lifter', tmp_path/'nowhere.onnx')), name
+    assert 'Expected a folder' in complaint(quickly('evaluate', 'animals'))
     for name, measure in dict(lifters=evaluate_lifters, rig=evaluate_rig, speed=evaluate_speed).items():
         inspect.signature(measure).bind(None, **({} if name == 'speed' else dict(lifter=None)), detector=None, threads=None, progress=None)
 
