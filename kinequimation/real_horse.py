@@ -52,6 +52,8 @@ def read_markers(
     if len(whole) < 100: raise InputError(f'Expected 100 whole rows or more in {path.name}, but got {len(whole)}.')
     try: table = np.array(whole, float)
     except ValueError as e: raise InputError(f'Expected numbers in {path.name}, but got something else ({e}).') from None
+    if np.ptp(table[:, 2:], axis=0).max() < 30 and np.abs(table[:, 2:]).max() < 30:
+        raise InputError(f'Expected positions in mm, but none in {path.name} reaches 30. Are they metres? Multiply them by 1000.')
     notes = (f'rows cut short, left out: {len(rows) - len(whole)}',) if len(whole) < len(rows) else ()
     span = table[-1, 1] - table[0, 1]
     if not fps and not span > 0: raise InputError(f'Expected times that grow in {path.name}. Give the rate: fps=...')

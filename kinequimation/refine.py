@@ -302,6 +302,8 @@ def _read(pose3d):
     position = pose3d.xyz().astype(float)
     if not np.isfinite(position).any(): raise InputError('Expected 3D poses, but no frame has a keypoint. Is there a horse in the video?')
     position = fill_gaps(position)
+    size = float(np.median(np.linalg.norm(position - position[:, :1], axis=-1).max(1)))
+    if not .1 < size < 30: raise InputError(f'Expected positions in metres, but the horse would reach {size:.3g} m from its root. Are they in another unit?')
     quat, root = pose3d.rotation(), pose3d.root_location()
     Q = fit_trunk(position)[:, None].repeat(68, 1) if quat is None or not np.isfinite(quat).any() else nearest_rotation(fill_gaps(_matrices(quat)))
     extra = lambda name: fill_gaps(pose3d.ds[name].isel(individual=0).values) if name in pose3d.ds and np.isfinite(pose3d.ds[name].values).any() else None
@@ -374,6 +376,7 @@ def _evidence(pose3d, pose2d, position, root, zoom):
         at = position - position[:, :1] + root[:, None]
         return sigma, at[..., :2]/np.maximum(at[..., 2:], .3), .3*sure + .03
     if len(pose2d.xyz()) != len(position): raise InputError(f'Expected 2D and 3D poses of as many frames, but got {len(pose2d.xyz())} and {len(position)}.')
+    if abs(pose2d.fps/pose3d.fps - 1) > .01: raise InputError(f'Expected 2D and 3D poses of one frame rate, but got {pose2d.fps:g} and {pose3d.fps:g} frames a second.')
     K = intrinsics(pose3d.image_size or pose2d.image_size, focal_px=pose3d.focal_px)
     tangent = (pose2d.xyz().astype(float) - K[:2, 2])/K[0, 0]/zoom[:, None, None]
     return sigma, tangent, np.where(np.isfinite(tangent).all(-1), pose2d.scores(), 0.)

@@ -129,6 +129,9 @@ def test_refuses():
     with pytest.raises(InputError, match='Expected a smoothing'): refine(pose, smoothing='magic')
     with pytest.raises(InputError, match='Expected a positive height'): refine(pose, withers_height_m=0)
     with pytest.raises(InputError, match="frame 'root'"): refine(refine(pose))
+    with pytest.raises(InputError, match='Expected positions in metres'): refine(pose.replace(position=1000*pose.xyz()))
+    slow = PoseSequence.from_arrays(np.full((10, 68, 2), 9.), fps=50, image_size=SIZE)
+    with pytest.raises(InputError, match='of one frame rate, but got 50 and 25'): refine(pose, slow)
     with pytest.raises(InputError, match='no frame has a keypoint'): refine(pose.replace(position=np.full((10, 68, 3), np.nan), confidence=np.zeros((10, 68))))
 
 
