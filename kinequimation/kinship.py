@@ -48,8 +48,8 @@ def spread_labels(
     return better, np.maximum(known, .3*np.clip(scores, 0, 1)**2)
 
 # %% ../nbs/12b_kinship.ipynb #12b-015
-_UNSURE = .06    # how far a keypoint may be off that is not sure, shares of the box's longer side
-_TOLD = .05      # the same of a landmark's own answer
+_UNSURE = .25    # how far a keypoint may be off that is not sure at all, shares of the box's longer side; falls with the square of its doubt
+_TOLD = .05      # how far a landmark's own answer may be
 _ANOTHER = .08   # farther off, it speaks of another leg
 
 def heed(
@@ -61,9 +61,9 @@ def heed(
     longer,      # px, the longer side of the horse's box
 ) -> np.ndarray: # (68, 2) px
     "The keypoints, corrected by what the network says of landmarks that it was taught."
-    doubt = lambda s: 1.15 - np.clip(s, 0, 1)
+    spread, noise = _UNSURE*np.maximum(1 - np.clip(scores, 0, 1), .02)**2, _TOLD*(1.15 - np.clip(sure, 0, 1))
     agrees = np.linalg.norm(said - weights @ found, axis=1) < _ANOTHER*longer
-    return _condition(found, _UNSURE*longer*doubt(scores), weights[agrees], said[agrees], _TOLD*longer*doubt(sure)[agrees])[0]
+    return _condition(found, spread*longer, weights[agrees], said[agrees], noise[agrees]*longer)[0]
 
 
 def taught_landmarks(

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import (FOUND, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown)
-from kinequimation.kinship import taught_landmarks
+from kinequimation.detect import (FOUND, PADDING, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown)
+from kinequimation.kinship import heed, taught_landmarks
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
@@ -383,19 +383,22 @@ def test_a_look_that_has_only_a_part_of_the_horse_is_given_up_for_one_that_shows
 
 
 def test_keypoints_heed_the_landmarks_that_were_taught(detector, demo):
-    "The 68 move towards what the network says of landmarks straight, a little and only where both agree."
+    "The 68 move towards what the network says of landmarks straight: unsure ones much, sure ones hardly, and only where both agree."
     image, alone = next(iter(frames(demo))), copy(detector)
     alone.taught = None
     h, w = image.shape[:2]
     window = ((w/2, h/2), max(w, h))
-    said = crop_matrix(*window, detector.size)
-    prob = detector.heatmaps(crop(image, said, detector.size)[None])[0]
+    matrix = crop_matrix(*window, detector.size)
+    prob = detector.heatmaps(crop(image, matrix, detector.size)[None])[0]
     assert len(prob) == 68 + len(detector.taught) == len(detector.flip_indices)
-    straight = decode(prob[68:], detector.stride)[0]
-    there = lambda d: detector.taught.weights @ (d.windows(image, [window])[0][0] @ said[:, :2].T + said[:, 2])
-    before, after = (np.linalg.norm(there(d) - straight, axis=1) for d in (alone, detector))
-    near = before < .06*detector.size
-    assert near.sum() >= 10 and after[near].mean() < .8*before[near].mean()
+    W, (said, sure) = detector.taught.weights, decode(prob[68:], detector.stride)
+    (before, scores), (after, _) = (d.windows(image, [window])[0] for d in (alone, detector))
+    expected = heed(before @ matrix[:, :2].T + matrix[:, 2], scores, W, said, sure, detector.size/PADDING)
+    assert np.abs(after @ matrix[:, :2].T + matrix[:, 2] - expected).max() < 1e-6 < np.abs(after - before).max()
+    there = before @ matrix[:, :2].T + matrix[:, 2]
+    off = lambda sureness: np.linalg.norm(W @ heed(there, np.full(68, sureness), W, said, sure, detector.size/PADDING) - said, axis=1)
+    near = np.linalg.norm(W @ there - said, axis=1) < .06*detector.size
+    assert near.sum() >= 10 and off(.3)[near].mean() < .5*off(.99)[near].mean() and np.abs(off(.99) - np.linalg.norm(W @ there - said, axis=1)).max() < .2
 
 
 def test_another_networks_landmarks_are_refused():
