@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['N_EXTRA', 'N_WORLD', 'turn_to', 'place', 'levelled', 'network_input', 'matrix_from_6d', 'mirror_input', 'n_answer',
            'split_answer', 'mirror_answer', 'deal', 'insert_between', 'root_in_camera', 'tremble_m', 'tremble_lately',
-           'follow_picture', 'scarcity', 'Lifter', 'LiveLifter']
+           'follow_picture', 'one_length', 'scarcity', 'Lifter', 'LiveLifter']
 
 # %% ../nbs/30_lift.ipynb #30-002
 import numpy as np
@@ -264,6 +264,26 @@ def follow_picture(
     pull = blur(away*trust)/np.maximum(blur(trust) + doubt, 1e-9)
     return np.concatenate([shape[..., :2] + pull, shape[..., 2:]], -1)
 
+# %% ../nbs/30_lift.ipynb #30-053
+def _generations(parents):
+    "Joints with their parents, those nearest to the root first."
+    depth = np.zeros(len(parents), int)
+    for j, p in enumerate(parents): depth[j] = 0 if p < 0 else depth[p] + 1
+    return [(j, parents[j]) for j in (np.flatnonzero(depth == n) for n in range(1, depth.max() + 1))]
+
+def one_length(
+    shape: np.ndarray,     # (T, K, 3) m
+    skeleton,
+) -> np.ndarray:           # (T, K, 3) m: the root stays
+    "The shape with bones of one length each, the same on both sides."
+    bone = shape - shape[:, np.maximum(skeleton.parents, 0)]
+    size = np.linalg.norm(bone, axis=-1)
+    usual = np.median(size, 0)
+    bone = bone*((usual + usual[skeleton.flip_indices])/2/np.maximum(size, 1e-9))[..., None]
+    out = shape.copy()
+    for joints, parents in _generations(skeleton.parents): out[:, joints] = out[:, parents] + bone[:, joints]
+    return out
+
 # %% ../nbs/30_lift.ipynb #30-034
 _PIECE = 2000  # frames that go through the network at once
 _ENOUGH, _FEW = .6, .3  # shares of the keypoints
@@ -384,6 +404,7 @@ def _lift(self,
     if self.follow:
         shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble), smooth_frames=0. if self.causal else pose2d.fps/25)
         got['position'], root = shape - shape[:, :1], root + shape[:, 0]
+    if not self.causal: got['position'], root = _of_one_length(self, got, root, level, scarcity(weight, _n_landmarks(pose2d)))
     got['std'], got['tremble'] = self.honest(got['std'], tremble, weight, _n_landmarks(pose2d)), tremble
     got['confidence'] = np.where(weight > 0, weight, .5*weight.mean(1, keepdims=True))*got['seen'][:, None]
     return _told(self, pose2d, got, root, image_size, float(K[0, 0]))
@@ -406,6 +427,16 @@ def _told(self, pose2d, got, root, image_size, focal_px):
                                     log=pose2d.log + [dict(step='lift', model=self.meta.get('name', 'lifter'), focal_px=round(focal_px, 2),
                                                            flip_test=self.flip_test)])
     return _with_world(pose, got)
+
+def _of_one_length(self, got, root, weight, few):
+    "Shape and root, for which what was seen stays where it was on the whole; the less, the less was seen."
+    shape, seen = got['position'], got['seen'] & (weight > 0).any(1)
+    share, out = 1 - few[seen].mean() if seen.any() else 0., shape.copy()
+    if share > 0:
+        out[seen] += share*(one_length(shape[seen], self.skeleton) - shape[seen])
+        w = weight[..., None]
+        root = root - (w*(out - shape)).sum(1)/np.maximum(w.sum(1), 1e-9)
+    return out, root
 
 # %% ../nbs/30_lift.ipynb #30-039
 def _focal(focal_px, pose2d):
