@@ -492,7 +492,8 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 64,
         channels: Annotated[int, typer.Option(min=8, metavar='N', help="The network's width.")] = 384,
         causal: Annotated[bool, typer.Option('--causal', metavar=' ', help='The variant that knows the past alone.')] = False,
-        start: Annotated[Optional[Path], typer.Option('--start', metavar='FILE', help="Begin with the checkpoint.pt of another training of the same width.", show_default=False)] = None,
+        start: Annotated[Optional[Path], typer.Option('--start', metavar='FILE', help="Begin with another lifter (.onnx), or the checkpoint.pt of another training, of the same width.", show_default=False)] = None,
+        rate: Annotated[float, typer.Option(min=.001, max=2, metavar='X', help='Of the usual size of a step; with --start less may do less harm.')] = 1.,
         bf16: Annotated[bool, typer.Option('--bf16/--fp32', metavar=' ', help='Half precision inside: faster where the processor has it.')] = True, seed: Seed = 0, threads: Threads = None):
     "Train the 3D lifter on generated motion: nothing in -> lifter.onnx. Goes on from its last checkpoint. Needs the extra 'train'."
     if threads: os.environ['OMP_NUM_THREADS'] = str(threads)   # read once, when torch is imported: in the next line
@@ -501,7 +502,7 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
     with _talk_on_stderr():
         motion = grow(out/'motion', max(1, clips//128), min(clips, 128), seed)
         net = train_lifter(motion, steps, minutes, seed, channels, causal, batch_size, bf16=bf16, errors=measured_errors(),
-                           checkpoint=out/'checkpoint.pt', start_from=weights_of(start),
+                           checkpoint=out/'checkpoint.pt', start_from=weights_of(start), lr=(.02*rate, 2e-3*rate),
                            report=lambda step, told: _say(f'step {step}: {told["mm"]:.1f} mm'))
         path = calibrated(export_lifter(net, out/'lifter.onnx', trained=dict(clips=clips, steps=steps, minutes=minutes, seed=seed)))
     _report([path])

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['BANK_FPS', 'NET_FPS', 'N_KEYPOINTS', 'EDGE', 'MANNERS', 'make_motion', 'make_bank', 'grow', 'Bank', 'draw_windows',
-           'draw_cameras', 'intervals', 'measured_errors', 'replay', 'corrupt', 'body_axes', 'seen_from', 'draw_batch',
-           'Norm', 'Unit', 'TemporalNet', 'put_together', 'loss_of', 'Muon', 'train_lifter', 'weights_of',
-           'export_lifter', 'held_out', 'measure', 'calibration', 'calibrated']
+           'draw_cameras', 'intervals', 'measured_errors', 'times_of', 'replay', 'corrupt', 'body_axes', 'seen_from',
+           'draw_batch', 'Norm', 'Unit', 'TemporalNet', 'put_together', 'loss_of', 'Muon', 'train_lifter', 'weights_of',
+           'export_lifter', 'read_network', 'settle', 'held_out', 'measure', 'calibration', 'calibrated']
 
 # %% ../nbs/31_train_lifter.ipynb #31-002
 import json
@@ -30,7 +30,7 @@ from .lift import N_EXTRA, N_WORLD, Lifter, levelled, n_answer, network_input, s
 from .metrics import acceleration_error, mpjpe, pa_mpjpe
 from .pose import PoseSequence
 from .skeleton import HORSE68, HORSE_RIG, landmark_sets, landmarks
-from .weights import METADATA_KEY, names_hash
+from .weights import METADATA_KEY, names_hash, open_weights
 
 # %% ../nbs/31_train_lifter.ipynb #31-007
 BANK_FPS, NET_FPS, N_KEYPOINTS = 50., 25., len(HORSE68)
@@ -211,35 +211,57 @@ def _lost(rng, n, T, sure):
 
 # %% ../nbs/31_train_lifter.ipynb #31-021
 def measured_errors(
-    held_out=False,  # those that no training has seen
+    held_out=False,  # those that no training has seen, of horses in one of the gaits that are measured
 ) -> dict:           # error (N, 68, 2) shares of the longer side of the box, confidence (N, 68), azimuth (N,) radians
-    "The shipped detector's errors on rendered pictures, and their mirror images."
+    "The shipped detector's errors on rendered pictures that show all of the horse, or nearly, from where `draw_cameras` has cameras; and their mirror images."
     with np.load(existing_file(assets_dir()/'models'/'detector_errors.npz', "the detector's errors")) as f: a = dict(f)
-    some, flip = a['held_out'] == held_out, HORSE68.flip_indices
+    some, flip = (a['held_out'] == held_out) & ((a['confidence'] > 0).sum(1) >= 60) & (np.abs(np.degrees(a['elevation']) - 12.5) < 27.5), HORSE68.flip_indices
+    if held_out: some &= np.isin(a['motion'], GAITS)
     e, c, z = (a[k][some].astype(np.float32) for k in ('error', 'confidence', 'azimuth'))
     return dict(error=np.concatenate([e, e[:, flip]*np.array([-1, 1], np.float32)]), confidence=np.concatenate([c, c[:, flip]]),
                 azimuth=np.concatenate([z, -z]))
+
+def _alike(rng, errors, azimuth, n_picks):
+    "(n, n_picks) pictures from about each window's direction, in which the detector errs about as much as in each other."
+    N, size = len(errors['azimuth']), np.linalg.norm(errors['error'], axis=-1)
+    order, near, n = np.argsort(errors['azimuth']), max(8, int(N*.2)), len(azimuth)
+    about = order[(np.searchsorted(errors['azimuth'][order], azimuth)[:, None] + np.arange(-(near//2), near - near//2)) % N]
+    about = np.take_along_axis(about, np.argsort((size**2).mean(-1)[about], 1), 1)
+    rank = np.clip(rng.random((n, 1)) - _AS_HARD/2, 0, 1 - _AS_HARD) + _AS_HARD*rng.random((n, n_picks))
+    return np.take_along_axis(about, (rank*near).astype(int), 1)
+
+_AS_HARD = .2  # of the pictures from about there: how unlike each other they may be
+
+# %% ../nbs/31_train_lifter.ipynb #31-062
+_TIMES = dict(slow=(.6, .2, 3.), trot=(.2, .33, 3.), fast=(.12, .33, 2.5))  # on films: shares of the variance that last and that are new; frames that the rest is held
+
+def times_of(gait) -> tuple:
+    "How errors go on over time in a film of this gait, for `replay`."
+    return _TIMES['fast' if gait.startswith(('canter', 'gallop')) else 'trot' if gait == 'trot' else 'slow']
 
 def replay(
     rng: np.random.Generator,
     errors: dict,
     azimuth: np.ndarray,  # (n,) from where each window's horse is seen
     n_frames: int,
-    as_measured=False,    # else: quicker and slower ones too
+    times=None,           # of `times_of` a gait; else anything from quick to slow
 ) -> tuple:               # (n, T, 68, 2) errors in shares of the box, (n, T, 68) confidences
-    "Measured errors, each held for some frames, around one that lasts."
-    n, N = len(azimuth), len(errors['error'])
-    every = np.full(n, 3.) if as_measured else np.exp(rng.uniform(0, np.log(8.), n))
-    stay = (np.full(n, .5) if as_measured else rng.uniform(0, .8, n)).astype(np.float32)[:, None, None, None]
-    order = np.argsort(errors['azimuth'])
-    near = max(8, int(N*.2))
-    pick = order[(np.searchsorted(errors['azimuth'][order], azimuth)[:, None] + rng.integers(-near//2, near//2 + 1, (n, n_frames + 2))) % N]
+    "Measured errors: one that lasts, some that are held for a while each, and one that is new in each frame."
+    n, u = len(azimuth), lambda low, high: rng.uniform(low, high, len(azimuth))
+    lasts = u(0, .7)
+    is_new, every = u(0, .6)*(1 - lasts), np.exp(u(np.log(1.5), np.log(8.)))
+    if times: lasts, is_new, every = (np.full(n, a) for a in times)
+    pick = _alike(rng, errors, azimuth, 2*n_frames + 2)
     at = rng.random((n, 1)) + np.arange(n_frames)/every[:, None]
-    i = at.astype(int); f = np.clip(2*(at - i) - .5, 0, 1).astype(np.float32)[..., None]
-    a, b = np.take_along_axis(pick, i, 1), np.take_along_axis(pick, i + 1, 1)
-    E, C = errors['error'], errors['confidence']
-    error = E[a]*(1 - f[..., None]) + E[b]*f[..., None]
-    return error*np.sqrt(1 - stay**2) + stay*E[pick[:, :1]], C[a]*(1 - f) + C[b]*f
+    i = at.astype(int); f = np.clip(2*(at - i) - .5, 0, 1).astype(np.float32)
+    E, C, wide = errors['error'], errors['confidence'], lambda a: a.astype(np.float32).reshape(n, 1, 1, 1)
+    a, b, fresh = np.take_along_axis(pick, i, 1), np.take_along_axis(pick, i + 1, 1), pick[:, n_frames + 2:]
+    g = (f/np.sqrt(f**2 + (1 - f)**2))[..., None, None]   # between two errors no smaller than they
+    held = E[a]*np.sqrt(1 - g**2) + E[b]*g
+    error = np.sqrt(wide(lasts))*E[pick[:, :1]] + np.sqrt(wide(1 - lasts - is_new))*held + np.sqrt(wide(is_new))*E[fresh]
+    share = [s.astype(np.float32).reshape(n, 1, 1) for s in (lasts, 1 - lasts - is_new, is_new)]
+    sure = share[0]*C[pick[:, :1]] + share[1]*(C[a]*(1 - f[..., None]) + C[b]*f[..., None]) + share[2]*C[fresh]
+    return error, sure*(C[a] > 0)
 
 # %% ../nbs/31_train_lifter.ipynb #31-023
 @lru_cache(maxsize=1)
@@ -251,7 +273,7 @@ def _sets():
         out.append((np.where(sure[:, None] > 0, M, 0).astype(np.float32), sure > 0, 3. if s.name == 'ap10k' else 1.))
     return out
 
-def _foreign(rng, seen, lost, share=.25):
+def _foreign(rng, seen, lost, share=.4):
     "Some windows as other landmark sets have them."
     sets = _sets()
     p = np.array([s[2] for s in sets])
@@ -272,7 +294,7 @@ def corrupt(
 ) -> tuple:                # tangent, weight (n, T, K)
     "What a detector would have seen."
     n, T, _ = depth.shape
-    manner = rng.choice(3, n, p=[clean, 1 - clean, 0] if errors is None else [clean, .5 - clean/2, .5 - clean/2])
+    manner = rng.choice(3, n, p=[clean, 1 - clean, 0] if errors is None else [clean, .35*(1 - clean), .65*(1 - clean)])
     size = np.sqrt(tangent.var(2).sum(-1)).mean(1)[:, None, None, None].astype(np.float32)
     error = _noise(rng, n, T, depth, manner != 1)
     weight = _confidence(rng, error, manner == 0)
@@ -515,6 +537,7 @@ def train_lifter(
     bank, net = bank if isinstance(bank, Bank) else Bank(bank), TemporalNet(channels, widths=widths, causal=causal)
     if start_from: net.load_state_dict(start_from)
     else: net.centre(bank.parts[0]['position'][:, ::10].astype(np.float32))
+    if not net.frame_head.weight.any(): settle(net, draw_batch(np.random.default_rng([seed, 2**31]), bank, 4*batch, n_frames, errors, causal))
     mean, optimizers = _mean_of(net), _optimizers(net, lr)
     step, used = _resume(checkpoint, net, mean, optimizers)
     began, kept, recent = time.monotonic() - used, time.monotonic(), []
@@ -559,8 +582,9 @@ def _keep(path, step, used_s, net, mean, optimizers):
     with atomic_path(path) as partial: torch.save(state, partial)
 
 def weights_of(path):
-    "The mean weights in a checkpoint, for `start_from`; None for None."
+    "The weights in a lifter (.onnx), or the mean ones in a checkpoint, for `start_from`; None for None."
     if path is None: return None
+    if Path(path).suffix == '.onnx': return read_network(path).state_dict()
     mean = torch.load(existing_file(path, 'a checkpoint of a training'), weights_only=True)['mean']
     return {k.removeprefix('module.'): v for k, v in mean.items() if k.startswith('module.')}
 
@@ -602,16 +626,65 @@ def _halved(model):
         model.graph.node.insert(0, helper.make_node('Cast', [half.name], [t.name], to=TensorProto.FLOAT))
     return model
 
+# %% ../nbs/31_train_lifter.ipynb #31-058
+def read_network(
+    path,           # a lifter (.onnx)
+) -> TemporalNet:   # answers as the file does; its head for single frames is zero: see `settle`
+    "A lifter's network, to train on from. Raises `InputError` for a file that holds another network."
+    import onnx
+    session, meta = open_weights(path, 'lifter', HORSE68, 1)
+    graph, other = onnx.load(str(path)).graph, InputError(f'Expected a lifter that `kinequimation train-lifter` has written, but {path} holds another network.')
+    held = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).astype(np.float32)) for t in graph.initializer}
+    held.update({n.output[0]: held[n.input[0]] for n in graph.node if n.op_type == 'Cast' and n.input[0] in held})
+    own = ('usual', 'varies', 'head.bias')
+    used = [held[i] for n in graph.node if n.op_type in ('MatMul', 'Mul', 'Add') for i in n.input if i in held and i not in own]
+    try:
+        C, matrices = used[0].shape[1], used[0:-3:3]
+        net = TemporalNet(C, widths=[len(m)//C for m in matrices[5::2]], causal=meta['causal']).eval()
+        state = net.state_dict() | {k: held[k] for k in own} | {'head.weight': used[-1].T, 'frame_head.weight': torch.zeros_like(net.frame_head.weight)}
+        names = [n for n, m in net.named_modules() if isinstance(m, Unit)]
+        state |= {n + '.linear.weight': m.T for n, m in zip(names, matrices, strict=True)}
+        for n, gain, shift in zip([n + '.norm' for n in names] + ['last_norm'], used[1::3][:-1] + used[-3:-2], used[2::3][:-1] + used[-2:-1], strict=True):
+            state |= {n + '.bn.weight': gain, n + '.bn.bias': shift, n + '.bn.running_var': torch.full((C,), 1 - 1e-5)}
+        net.load_state_dict(state)
+    except (IndexError, KeyError, ValueError, RuntimeError): raise other from None
+    probe = torch.randn(1, net.receptive_field + 3, net.n_in, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(): ours = net(probe).numpy()
+    if np.abs(ours - session.run(None, {session.get_inputs()[0].name: probe.numpy()})[0]).max() > 1e-3: raise other
+    return net
+
+# %% ../nbs/31_train_lifter.ipynb #31-059
+def settle(
+    net,   # of `read_network`
+    true,  # of `draw_batch`
+):
+    "Gives the norms statistics again, without changing what the network answers, and the single frames their head."
+    def see(norm, inputs):
+        bn, x = norm.bn, inputs[0].flatten(0, -2)
+        gain = bn.weight/(bn.running_var + bn.eps).sqrt()   # what the norm does now: gain*x + shift
+        shift, mean, var = bn.bias - gain*bn.running_mean, x.mean(0), x.var(0, unbiased=False)
+        bn.running_mean.copy_(mean); bn.running_var.copy_(var)
+        bn.weight.copy_(gain*(var + bn.eps).sqrt()); bn.bias.copy_(shift + gain*mean)
+    with torch.no_grad():
+        hooks = [m.register_forward_pre_hook(see) for m in net.eval().modules() if isinstance(m, Norm)]
+        net(true['x'], parts=True)
+        for h in hooks: h.remove()
+        own, turn = (true['position'] @ true['body'] - net.usual)/net.varies, true['body'].transpose(-1, -2)[..., :2, :].flatten(-2)/net.frame_scale
+        seen, aim = net.frame_norm(net.trunk(true['x'])[0]).flatten(0, 1), torch.cat([own.flatten(-2), turn], -1).flatten(0, 1)
+        seen = torch.cat([seen, torch.ones_like(seen[:, :1])], 1)
+        found = torch.linalg.solve(seen.T @ seen + .03*len(seen)*torch.eye(seen.shape[1]), seen.T @ aim)
+        net.frame_head.weight.copy_(found[:-1].T); net.frame_head.bias.copy_(found[-1])
+
 # %% ../nbs/31_train_lifter.ipynb #31-048
 MANNERS = ('true', 'replayed', 'ap10k')
 
-def _filmed(rng, xyz, manner, errors):
+def _filmed(rng, xyz, manner, errors, gait):
     "(tangents (T, K, 2), weights (T, K), truth in the camera (T, K, 3), half of the picture) of one clip."
     R, t, half = draw_cameras(rng, xyz[None, :, 0])
     cam = np.einsum('tij,tkj->tki', R[0], xyz) + t[0][:, None]
     tangent, weight = cam[..., :2]/np.maximum(cam[..., 2:], .3), np.ones(cam.shape[:2])
     if manner == 'replayed':
-        error, weight = replay(rng, errors, seen_from(R[0, len(xyz)//2], xyz[len(xyz)//2])[None], len(xyz), as_measured=True)
+        error, weight = replay(rng, errors, seen_from(R[0, len(xyz)//2], xyz[len(xyz)//2])[None], len(xyz), times_of(gait))
         tangent, weight = tangent + error[0]*np.ptp(tangent, axis=1).max(-1).mean(), np.clip(weight[0], 0, 1)
     seen = (weight > 0) & (cam[..., 2] > .3) & (np.abs(tangent) <= half[0]).all(-1)
     if manner == 'ap10k':
@@ -634,7 +707,7 @@ def held_out(
         horse, what = random_horse(rng), gaits[i % len(gaits)]
         make = generate if what in GAITS else perform
         xyz = make(what, n_frames=n_frames, fps=25., skeleton=horse, rng=rng).positions()*1.6/withers_m(horse)
-        tangent, weight, cam, half = _filmed(rng, xyz, manner, errors)
+        tangent, weight, cam, half = _filmed(rng, xyz, manner, errors, what)
         w = 1280; h = int(round(w*half[1]/half[0])); focal = w/2/half[0]
         if (weight > 0).sum(1).mean() < enough: continue   # the horse is hardly in the picture
         yield PoseSequence.from_arrays(tangent*focal + [w/2, h/2], weight, 25., image_size=(w, h), focal_px=focal,

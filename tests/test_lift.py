@@ -13,7 +13,7 @@ from kinequimation.camera import look_at
 from kinequimation.files import InputError, assets_dir
 from kinequimation.gait import generate
 from kinequimation.horses import draw_horse
-from kinequimation.lift import Lifter, LiveLifter, deal, insert_between, levelled, matrix_from_6d, mirror_answer, mirror_input, n_answer, network_input, root_in_camera, scarcity, turn_to
+from kinequimation.lift import Lifter, LiveLifter, deal, insert_between, levelled, matrix_from_6d, mirror_answer, mirror_input, n_answer, network_input, one_length, root_in_camera, scarcity, turn_to
 from kinequimation.metrics import mpjpe
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68, landmarks
@@ -88,6 +88,40 @@ def test_long_gap_is_nan_and_short_gap_is_not(lifter):
     xyz = pose2d.xyz().copy(); xyz[5:8] = np.nan; xyz[20:75] = np.nan
     pose = lifter(pose2d.replace(position=xyz, confidence=None))
     assert np.isfinite(pose.xyz()[:20]).all() and np.isnan(pose.xyz()[47]).all() and (pose.scores()[47] == 0).all()
+
+
+def test_bones_have_one_length_each_and_the_same_on_both_sides(lifter):
+    pose2d, xyz = filmed('trot')
+    for pose in (pose2d, pose2d.replace(position=pose2d.xyz() + np.random.default_rng(0).normal(0, 4, (40, 68, 2)))):
+        got = lifter(pose)
+        bones = np.linalg.norm(got.xyz() - got.xyz()[:, np.maximum(HORSE68.parents, 0)], axis=-1)
+        np.testing.assert_allclose(bones, np.broadcast_to(bones[0], bones.shape), atol=1e-5)
+        np.testing.assert_allclose(bones[0], bones[0, HORSE68.flip_indices], atol=1e-5)
+
+
+def test_one_length_a_bone_moves_no_root_and_turns_no_bone():
+    _, xyz = filmed('walk', n=6)
+    some = (xyz - xyz[:, :1])*np.linspace(.9, 1.2, 6)[:, None, None]
+    got = one_length(some, HORSE68)
+    bone = lambda a: a - a[:, np.maximum(HORSE68.parents, 0)]
+    np.testing.assert_array_equal(got[:, 0], some[:, 0])
+    np.testing.assert_allclose(np.cross(bone(got), bone(some)), 0, atol=1e-6)
+    np.testing.assert_allclose(np.median(np.linalg.norm(bone(some), axis=-1), 0).sum(), np.linalg.norm(bone(got), axis=-1)[0].sum(), rtol=1e-3)
+
+
+def test_the_shipped_weights_can_be_trained_on(lifter):
+    import torch
+    from kinequimation.train_lifter import Bank, draw_batch, loss_of, make_bank, read_network, settle
+    net = read_network(assets_dir()/'models'/'lifter.onnx')
+    x = torch.randn(2, 40, net.n_in, generator=torch.Generator().manual_seed(1))
+    theirs = lifter.session.run(None, {lifter.input: x.numpy()})[0]
+    with torch.no_grad(): np.testing.assert_allclose(net(x).numpy(), theirs, atol=1e-3)
+    true = draw_batch(np.random.default_rng(0), Bank(make_bank(3, n_frames=120, seed=1)), 8, 40, clean=1.)
+    with torch.no_grad():
+        told = loss_of(net, net(true['x'], parts=True), true)[1]
+        settle(net, true)
+        again = loss_of(net.train(), net(true['x'], parts=True), true)[1]   # the norms see this batch, and answer as before
+    assert abs(again['mm'] - told['mm']) < 1 and again['frame_mm'] < .2*told['frame_mm'], (told, again)
 
 
 def test_virtual_camera():
