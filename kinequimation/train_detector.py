@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['N_FACING', 'CONFIGS', 'own_checkpoints', 'toy_pose', 'toy_picture', 'facing', 'toy_dataset', 'coco_category',
-           'dataset_info', 'Horse68Dataset', 'facing_of', 'HorseCrop', 'HorsePaste', 'HorseLook', 'spoil', 'add_rider',
-           'EfficientNetLite0', 'mix_styles', 'LightPyramid', 'FacingHead', 'target_distribution', 'distribution_loss',
-           'facing_target', 'set_shares', 'WeightedSets', 'load_config', 'Budget', 'train_detector', 'best_checkpoint',
-           'read_log', 'draw_curves', 'load_model', 'export_detector', 'mmpose_keypoints', 'read_coco', 'leg_errors',
-           'measure_detector', 'choose_threshold', 'summarise', 'publish_detector', 'model_card']
+           'dataset_info', 'Horse68Dataset', 'facing_of', 'HorseCrop', 'HorsePaste', 'part_of', 'HorsePart',
+           'HorseLook', 'spoil', 'add_rider', 'EfficientNetLite0', 'mix_styles', 'LightPyramid', 'FacingHead',
+           'target_distribution', 'distribution_loss', 'facing_target', 'set_shares', 'WeightedSets', 'load_config',
+           'Budget', 'train_detector', 'best_checkpoint', 'read_log', 'draw_curves', 'load_model', 'export_detector',
+           'mmpose_keypoints', 'read_coco', 'leg_errors', 'measure_detector', 'choose_threshold', 'summarise',
+           'publish_detector', 'model_card']
 
 # %% ../nbs/21_train_detector.ipynb #21-005
 import json
@@ -386,6 +387,45 @@ def _mask(rle) -> np.ndarray:
     packed = mask.frPyObjects(rle, *rle['size']) if isinstance(counts, list) else {**rle, 'counts': counts.encode() if isinstance(counts, str) else counts}
     return mask.decode(packed).astype(bool)
 
+
+# %% ../nbs/21_train_detector.ipynb #21-029d
+_HEAD = ('head', 'skull', 'eye', 'nose', 'ear', 'jaw')
+_PARTS = (_HEAD, (*_HEAD, 'neck'), (*_HEAD, 'neck', 'breast', 'shoulder', 'upper_arm'), (*_HEAD, 'neck', 'breast', 'shoulder', 'upper_arm', 'forearm', 'forefoot', 'f_'))
+
+def part_of(
+    points,    # (68, 2) px
+    box,       # (4,) xyxy px, of the horse
+    size,      # (width, height) px of the picture
+    rng,
+    least=56,  # px; a smaller part shows nothing
+) -> tuple:    # ((4,) xyxy px to which the picture is cut, (4,) what is left of the box), or None where there would be too little
+    "A picture of a head, a neck, a forehand, as people take them."
+    words = _PARTS[rng.integers(len(_PARTS))]
+    p = points[[k for k, n in enumerate(HORSE68.names) if n.startswith(words)]]
+    p = p[((p >= 0) & (p < size)).all(1)]
+    if len(p) < 8: return None
+    low, high = p.min(0), p.max(0)
+    margin = rng.uniform(.05, .4, (2, 2))*(high - low).max()
+    frame = np.concatenate([np.maximum(low - margin[0], 0), np.minimum(high + margin[1], size)])
+    left = np.concatenate([np.maximum(frame[:2], box[:2]), np.minimum(frame[2:], box[2:])])
+    return (frame, left) if min(left[2:] - left[:2]) >= least else None
+
+
+@TRANSFORMS.register_module(force=True)
+class HorsePart:
+    "Cuts a picture to a part of the horse, with the edge of the picture through it. After `HorsePaste`, before `HorseCrop`."
+    def __init__(self, share=.2, least=40): self.share, self.least = share, least   # of the pictures; px
+
+    def __call__(self, results):
+        rng, size = np.random.default_rng(np.random.randint(2**31)), results['img'].shape[1::-1]
+        points, visible = results['keypoints'][0], results['keypoints_visible'][0]
+        cut = part_of(points, results['bbox'][0], size, rng, self.least) if results['is_horse'] and rng.random() < self.share else None
+        if cut is None: return results
+        (x0, y0, x1, y1), corner = np.rint(cut[0]).astype(int), np.rint(cut[0][:2])
+        shown = ((points >= cut[0][:2]) & (points < cut[0][2:])).all(-1)
+        results.update(img=np.ascontiguousarray(results['img'][y0:y1, x0:x1]), bbox=(cut[1] - np.tile(corner, 2))[None].astype(np.float32),
+                       keypoints=(points - corner)[None].astype(np.float32), keypoints_visible=(visible*shown)[None].astype(np.float32))
+        return results
 
 # %% ../nbs/21_train_detector.ipynb #21-030
 @TRANSFORMS.register_module(force=True)
