@@ -384,6 +384,7 @@ def read_pose2d(
     if len(useful) < 4:
         raise InputError(f'Expected at least 4 landmarks that tell of the 68 keypoints, but {path} has {len(useful)}. A horse can not be made of so few.')
     position, sure = set_.to_horse68(position, sure)
+    _check_upright(path, position)
     return PoseSequence.from_arrays(position, sure, fps, HORSE68, image_size=image_size, source=Path(path).name,
                                     log=[dict(step='read', tool=tracks.tool, landmarks=set_.name, n_landmarks=len(index), individual=who)])
 
@@ -429,6 +430,8 @@ def _check_pixels(path, xy, image_size):
     if len(some) > 1 and span < .01*max(w, h):
         raise InputError(f'Expected a horse that can be seen in a {w}x{h} picture, but everything in {path} is within {span:.0f} px. Is it the right size?')
     outside = ((some < [-.1*w, -.1*h]) | (some > [1.1*w, 1.1*h])).any(-1).mean()
+    if outside > .02 and w != h and not ((some < [-.1*h, -.1*w]) | (some > [1.1*h, 1.1*w])).any():
+        raise InputError(f'Expected positions inside of a {w}x{h} picture, but {100*outside:.0f} % of those in {path} are outside, and all are inside of a {h}x{w} one. Are width and height exchanged?')
     if outside > .5:
         raise InputError(f'Expected positions in pixels of a {w}x{h} picture, from its top left corner, but {100*outside:.0f} % of those in {path} are outside. Is it the right size, are they pixels, and does y grow downwards?')
 
@@ -437,6 +440,20 @@ def _check_confidence(path, c):
     if np.isinf(c).any() or (c < 0).any() or (c > 1.5).any():
         raise InputError(f'Expected confidence between 0 and 1, but {path} has {np.nanmin(c):.3g} to {np.nanmax(c):.3g}.')
     return np.minimum(c, 1)
+
+# %% ../nbs/01b_formats.ipynb #01-040b
+_BACK, _LEGS = ('spine', 'pelvis', 'neck', 'head', 'tail'), ('lower_leg', 'hind_foot', 'r_toe', 'r_hoof', 'forearm', 'forefoot', 'f_toe', 'f_hoof')
+
+def _check_upright(path, xy):
+    "Keypoints (T, 68, 2) whose y grows upwards raise `InputError`: a horse may roll, but not from the first frame to the last."
+    def height(words):
+        y = xy[:, [k for k, n in enumerate(HORSE68.names) if n.startswith(words)], 1]
+        n = np.isfinite(y).sum(1)
+        return np.where(n > 0, np.nansum(y, 1), np.nan)/np.maximum(n, 1)
+    below = height(_LEGS) - height(_BACK)
+    known = np.isfinite(below)
+    if known.any() and (over := (below[known] < 0).mean()) > .95:
+        raise InputError(f'Expected y to grow downwards, as in pictures, but in {path} the legs are above the back in {100*over:.0f} % of the frames. Is y measured from the bottom edge? Make it height - y.')
 
 # %% ../nbs/01b_formats.ipynb #01-043
 def write_c3d(

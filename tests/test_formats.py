@@ -530,6 +530,16 @@ def test_movement_axes_are_known_by_their_names(tmp_path):
 def test_positions_outside_of_the_picture(factor, tmp_path):
     with pytest.raises(InputError, match='does y grow downwards'): read_pose2d(dlc_csv(tmp_path/'a.csv', data=truth()*factor), 25, image_size=SIZE)
 
+def test_y_that_grows_upwards_inside_the_picture(tmp_path):
+    over = truth()*[1, -1, 1] + [0, SIZE[1], 0]
+    with pytest.raises(InputError, match='legs are above the back.*height - y'): read_pose2d(dlc_csv(tmp_path/'a.csv', data=over), 25, image_size=SIZE)
+
+def test_width_and_height_exchanged(tmp_path):
+    data = truth()
+    data[..., 0] *= .98*1280/np.nanmax(data[..., 0])
+    read_pose2d(dlc_csv(tmp_path/'a.csv', data=data), 25, image_size=(1280, 720))
+    with pytest.raises(InputError, match='a 720x1280 picture.*exchanged'): read_pose2d(dlc_csv(tmp_path/'a.csv', data=data), 25, image_size=(720, 1280))
+
 @pytest.mark.parametrize('size, unit, words', [((1280, 720), [1/12.8, 1/7.2, 1], 'per cent of the picture'), ((99999, 99999), [1, 1, 1], 'Is it the right size')], ids=['per cent', 'a picture of 100,000 pixels'])
 def test_a_horse_that_can_not_be_seen(size, unit, words, tmp_path):
     with pytest.raises(InputError, match=words): read_pose2d(dlc_csv(tmp_path/'a.csv', data=truth()*unit), 25, image_size=size)
