@@ -206,7 +206,8 @@ _turn = lambda tilt: Rotation.from_rotvec([*tilt, 0.]).as_matrix()
 @dataclass
 class Doubt:
     "Standard deviations of what is known."
-    turn: float = 4.      # degrees: the lifter may have turned the horse as a whole
+    turn: float = 4.      # degrees: the lifter may have turned the horse as a whole, if the way past a camera that stays in its place tells more
+    lost: float = 1.      # degrees: the same if nothing does, as the camera travels
     picture: float = .03  # m at the horse; found anew in each round
     ground: float = .01   # m: height of a hoof that stands
     slide: float = .006   # m a frame
@@ -306,7 +307,7 @@ def _lifter(eq, seen, st, view, doubt):
     target = seen.shape[:, BODY.points]
     miss = target - rel
     w = 1/np.sqrt((1 + (miss**2).sum(-1)/.15**2)*doubt.lasting)[..., None]/seen.sigma[:, BODY.points]
-    turned = np.radians(doubt.turn)*np.stack([np.cross(a, target) for a in np.eye(3)], -1)
+    turned = np.radians(doubt.turn if seen.fixed else doubt.lost)*np.stack([np.cross(a, target) for a in np.eye(3)], -1)
     eq.add(w.reshape(T, -1), miss.reshape(T, -1), turned.reshape(T, -1, 3), theta=J.reshape(T, 3*P, -1), tilt=spin.reshape(T, -1, 2),
            lengths=Jg.reshape(T, 3*P, -1))
 
@@ -320,7 +321,7 @@ def _picture(eq, seen, st, view, doubt):
     tan, w = x[..., :2]/z, seen.weight[:, BODY.points]
     miss = np.where(w[..., None] > 0, np.nan_to_num(seen.tangent[:, BODY.points]) - tan, 0)*far
     size = np.linalg.norm(miss, axis=-1)
-    if (w > .3).any(): doubt.picture = float(np.clip(1.5*np.median(size[w > .3]), .008, .06))
+    if (w > .3).any(): doubt.picture = float(np.clip(1.5*np.median(size[w > .3]), .008, .3))
     spread = np.sqrt(doubt.picture**2 + doubt.lasting*told(w)**2)
     w = (np.sqrt(w/(1 + (size/(3*doubt.picture))**2))/spread)[..., None]*np.ones(2)
     flat = lambda a: ((a[..., :2, :] - tan[..., None]*a[..., 2:, :])*(far/z)[..., None]).reshape(T, 2*P, -1)
@@ -353,7 +354,7 @@ def _ground(eq, seen, st, tips, J, Jg, doubt):
 _NAMES = [HORSE68.names[b] for b in BODY.bone]
 _flexion = lambda name: next(d for d, n in enumerate(_NAMES) if n == name and BODY.axis[d] == 0)
 _TOGETHER, _CARPUS = [(_flexion(f'lower_leg.{s}'), _flexion(f'hind_foot.{s}')) for s in 'LR'], {1: _flexion('forefoot.L'), 3: _flexion('forefoot.R')}
-_TRUST = np.radians(np.where(BODY.axis == 0, 14., 8.))                     # how far an angle may be from the lifter's
+_TRUST = np.radians(np.where(BODY.axis == 0, 8., 5.))                     # how far an angle may be from the lifter's
 _ASIDE = dict(spine=4., neck=10., head=12., tail=60., forearm=2.5, lower_leg=2.5, shoulder=6., upper_arm=5., thigh=7.)
 # and from that of the rest pose
 _REST = np.radians([_ASIDE[_kind(n)] if n != 'spine.001' and (a or _kind(n) == 'spine') else np.inf for n, a in zip(_NAMES, BODY.axis)])
