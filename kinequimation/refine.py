@@ -39,23 +39,24 @@ def fill_gaps(
 
 def hampel(
     values: np.ndarray,   # (T, ...)
-    half_frames=2,        # the window has 2 half_frames + 1: wider ones cut off a galloping hoof
-    n_sigmas=4.,
+    half_frames=2,        # the window has 2 half_frames + 1
+    n_sigmas=3.,
     floor=.1,             # what is no outlier in any case, in the unit of the values
 ) -> np.ndarray:          # (T, ...)
     "Outliers replaced by the median of their window (Hampel 1974)."
     values = np.asarray(values, float)
-    size = (2*half_frames + 1,) + (1,)*(values.ndim - 1)
-    middle = median_filter(values, size, mode='nearest')
-    spread = 1.4826*median_filter(np.abs(values - middle), size, mode='nearest')
+    padded = np.pad(values, [(half_frames, half_frames)] + [(0, 0)]*(values.ndim - 1), mode='edge')
+    window = np.lib.stride_tricks.sliding_window_view(padded, 2*half_frames + 1, axis=0)
+    middle = np.median(window, -1)
+    spread = 1.4826*np.median(np.abs(window - middle[..., None]), -1)   # about this window's median: about each its own, a hoof that flies past would be an outlier
     return np.where(np.abs(values - middle) > np.maximum(n_sigmas*spread, floor), middle, values)
 
 # %% ../nbs/40_refine.ipynb #40-012
 def one_euro(
     values: np.ndarray,     # (T, ...)
     fps: float,
-    min_cutoff_hz=4.,       # at rest
-    beta=4.,                # Hz more for each unit/s
+    min_cutoff_hz=10.,      # at rest
+    beta=10.,               # Hz more for each unit/s
     derivative_cutoff_hz=3.,
     causal=False,           # forwards only, as for a live stream
 ) -> np.ndarray:            # (T, ...)
@@ -368,10 +369,12 @@ def _hoof_speed(tips, contacts, fps):
     return fill_gaps(np.where(n > 0, (v*contacts[..., None]).sum(1)/np.maximum(n, 1), np.nan))
 
 # %% ../nbs/40_refine.ipynb #40-044
+_FARTHEST = .05   # m: what the lifter tells of bad pictures is what it missed on the whole; against them it is nearer the truth than it tells
+
 def _evidence(pose3d, pose2d, position, root, zoom):
     "How far the shape may be off (T, 68, 3), and the picture: tangents (T, 68, 2) and weights (T, 68)."
     sure, std = np.nan_to_num(pose3d.scores()), pose3d.position_std()
-    sigma = np.array([.05, .05, .08])/np.sqrt(.1 + .9*sure)[..., None] if std is None else np.clip(np.nan_to_num(std.astype(float), nan=.5), .015, .5)
+    sigma = np.array([.05, .05, .08])/np.sqrt(.1 + .9*sure)[..., None] if std is None else 1/np.hypot(1/np.clip(np.nan_to_num(std.astype(float), nan=.5), .015, .5), 1/_FARTHEST)
     if pose2d is None:   # then the shape has to stand for the picture
         at = position - position[:, :1] + root[:, None]
         return sigma, at[..., :2]/np.maximum(at[..., 2:], .3), .3*sure + .03

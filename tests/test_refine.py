@@ -5,13 +5,13 @@ import pytest
 from kinequimation.camera import Camera, intrinsics, look_at
 from kinequimation.camera_motion import CameraMotion, with_camera
 from kinequimation.files import InputError
-from kinequimation.gait import generate
+from kinequimation.gait import GAITS, generate
 from kinequimation.horses import random_horse
 from kinequimation.lift import Lifter
 from kinequimation.metrics import bone_length_variation, pa_mpjpe
 from kinequimation.player import PosePlayer
 from kinequimation.pose import PoseSequence
-from kinequimation.refine import HOOVES, SMOOTHERS, _really_there, measured_skeleton, one_euro, refine
+from kinequimation.refine import HOOVES, SMOOTHERS, _really_there, hampel, measured_skeleton, one_euro, refine
 from kinequimation.measure_refine import film_clip, score
 from kinequimation.skeleton import HORSE68, fk_tails, matrix_to_quat, quat_to_matrix
 from kinequimation.train_lifter import held_out
@@ -243,13 +243,20 @@ def test_pan_needs_to_know_how_the_camera_turned():
     with pytest.raises(InputError, match='how the camera turned'): refine(pose, camera='pan')
 
 
+@pytest.mark.parametrize('gait', GAITS)
+def test_no_hoof_is_an_outlier(gait):
+    "What looks for outliers leaves true motion alone, however quick: fetlocks bend most where hooves turn."
+    motion = generate(gait, n_frames=90, fps=30, seed=5, skeleton=random_horse(np.random.default_rng(5)))
+    xyz = motion.positions() - motion.positions()[:, :1]
+    assert (hampel(xyz) != xyz).mean() < 5e-4
+
+
 def test_keypoints_that_err_do_not_bend_the_horse():
-    """A body fits whatever it is shown: from a detector's errors the refined shape is hardly worse than the lifted one, half as bad again where the detector errs much from end to end (with a lifter
-    that did not know such errors: 1.55 times as bad in these three clips, of which two are hard ones)."""
+    """A body fits whatever it is shown: from a detector's errors the refined shape is as good as the lifted one, in clips with hard pictures from end to end too."""
     lifter, off = Lifter(threads=1), []
     for pose2d, true, gait in held_out(7, 'replayed', seed=777):
         if gait in ('trot', 'gallop_left', 'canter_right'):
             lifted = lifter(pose2d)
             off.append([pa_mpjpe(p.xyz().astype(float), true) for p in (lifted, refine(lifted, pose2d))])
     lifted, refined = np.mean(off, 0)
-    assert len(off) == 3 and refined < 1.45*lifted
+    assert len(off) == 3 and refined < 1.1*lifted
