@@ -1,6 +1,8 @@
 """From the camera to the world: what must hold for any horse, gait and camera, from a lifter that makes no mistakes."""
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from kinequimation.camera import Camera, intrinsics, look_at
 from kinequimation.camera_motion import CameraMotion, with_camera
@@ -12,7 +14,7 @@ from kinequimation.metrics import bone_length_variation, pa_mpjpe
 from kinequimation.player import PosePlayer
 from kinequimation.pose import PoseSequence
 from kinequimation.refine import HOOVES, SMOOTHERS, _really_there, hampel, measured_skeleton, one_euro, refine
-from kinequimation.measure_refine import film_clip, score
+from kinequimation.measure_refine import MODES, film_clip, score
 from kinequimation.skeleton import HORSE68, fk_tails, matrix_to_quat, quat_to_matrix
 from kinequimation.train_lifter import held_out
 
@@ -260,3 +262,34 @@ def test_keypoints_that_err_do_not_bend_the_horse():
             off.append([pa_mpjpe(p.xyz().astype(float), true) for p in (lifted, refine(lifted, pose2d))])
     lifted, refined = np.mean(off, 0)
     assert len(off) == 3 and refined < 1.1*lifted
+
+
+# ---- what refining must do, whatever comes
+
+few = settings(max_examples=6, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))   # a smaller example would take minutes to find
+
+
+@settings(few, max_examples=15)
+@given(n=st.integers(1, 9), fps=st.sampled_from([12.5, 25., 59.94, 240.]), seed=st.integers(0, 50), lost=st.floats(0, .9), wild_m=st.floats(0, 5.), world=st.booleans())
+def test_finite_numbers_never_give_nan_nor_bones_that_grow(n, fps, seed, lost, wild_m, world):
+    rng, motion = np.random.default_rng(seed), generate('trot', n_frames=n, fps=fps, seed=seed)
+    pose, _ = true_lift(motion, film(motion, 'travel', .3), world=world, fps=fps)
+    xyz = pose.xyz() + wild_m*rng.normal(size=(n, 68, 1))*(rng.random((n, 68, 1)) < .1)
+    xyz = np.where(rng.random((n, 68, 1)) < lost, np.nan, xyz)
+    xyz[rng.integers(n), 0] = 0   # one keypoint at least
+    try: out = refine(pose.replace(position=xyz))
+    except InputError as e: assert 'Expected positions in metres' in str(e); return
+    for a in (out.xyz(), out.rotation(), out.root_location(), out.world_to_camera(), out.ds.contact_probability.values): assert np.isfinite(a).all()
+    assert np.nanmax(bone_length_variation(out.xyz(), HORSE68)) < 1e-3
+
+
+@few
+@given(gait=st.sampled_from(GAITS[1:]), mode=st.sampled_from(MODES), seed=st.integers(0, 50))
+def test_a_flipped_clip_gives_the_flipped_answer(gait, mode, seed):
+    lifter, flip, pose2d = Lifter(threads=1), HORSE68.flip_indices, film_clip(gait, mode, seed, level=.003, seconds=1.).pose2d
+    mirror = np.diag([-1., 1, 1])
+    flipped = pose2d.replace(position=pose2d.xyz()[:, flip]*[-1, 1] + [SIZE[0], 0], confidence=pose2d.scores()[:, flip])
+    flipped = with_camera(flipped, CameraMotion(mirror @ pose2d.ds.camera_rotation.values @ mirror, np.ones(30), np.ones(30), SIZE, pose2d.focal_px))
+    a, b = (refine(lifter(p), p) for p in (pose2d, flipped))
+    assert a.log[-1]['camera'] == b.log[-1]['camera'] and (a.contact() == b.contact()[:, [2, 3, 0, 1]]).all()
+    np.testing.assert_allclose(b.xyz()[:, flip]*[-1, 1, 1], a.xyz(), atol=1e-4)
