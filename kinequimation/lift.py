@@ -242,7 +242,11 @@ def tremble_lately(
 
 def _lately(each): each = each[np.isfinite(each)]; return np.median(each) if len(each) else np.nan
 
-def _doubt(tremble): return np.where(np.isfinite(tremble), .03 + (np.nan_to_num(tremble)/_QUIET_M)**2, .4)[..., None, None]
+_GUESSED = .6   # more doubt where all of the 68 were made from another tool's landmarks: they lie where a map has put them, and nobody saw them there
+
+def _doubt(tremble, n_landmarks=None):
+    more = 0. if n_landmarks is None else _GUESSED*max(0., 1 - n_landmarks/len(HORSE68))
+    return np.where(np.isfinite(tremble), .03 + (np.nan_to_num(tremble)/_QUIET_M)**2, .4)[..., None, None] + more
 
 # %% ../nbs/30_lift.ipynb #30-031
 def follow_picture(
@@ -402,7 +406,7 @@ def _lift(self,
     about = got['position'], tangent, level, root
     tremble = tremble_lately(_away(*about)) if self.causal else np.full(len(xy), tremble_m(*about), float)
     if self.follow:
-        shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble), smooth_frames=0. if self.causal else pose2d.fps/25)
+        shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble, _n_landmarks(pose2d)), smooth_frames=0. if self.causal else pose2d.fps/25)
         got['position'], root = shape - shape[:, :1], root + shape[:, 0]
     if not self.causal: got['position'], root = _of_one_length(self, got, root, level, scarcity(weight, _n_landmarks(pose2d)))
     got['std'], got['tremble'] = self.honest(got['std'], tremble, weight, _n_landmarks(pose2d)), tremble
