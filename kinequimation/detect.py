@@ -329,12 +329,14 @@ def _read(self, matrices, prob):
     answers, K = [], len(self.skeleton)
     for M, p in zip(matrices, prob):
         points, scores = decode_pose(p[:K], self.stride, self.skeleton)
-        if self.taught: points = heed(points, scores, self.taught.weights, *decode(p[K:], self.stride), longer=min(self.size/PADDING, _longer(pose_box(points, scores))))   # in a wide window the horse is small
+        if self.taught: points = heed(points, scores, self.taught.weights, *decode(p[K:], self.stride), longer=min(self.size/PADDING, _longer(points, scores)))   # in a wide window the horse is small
         inverse = cv2.invertAffineTransform(M)
         answers.append((points @ inverse[:, :2].T + inverse[:, 2], scores))
     return answers
 
-def _longer(box): return float(np.max(box[2:] - box[:2]))
+def _longer(points, scores):
+    "px, the longer side of the horse that these keypoints make; hide and hooves lie around them."
+    return 1.12*float(np.ptp(points[scores >= min(.1, np.sort(scores)[-8])], axis=0).max())
 
 Detector.windows, Detector._look, Detector._read = _windows, _look, _read
 
