@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PADDING', 'FOUND', 'LOOKS', 'CLOSER', 'crop_window', 'crop_matrix', 'crop', 'decode', 'two_places', 'separate_legs',
-           'decode_pose', 'fit_calibration', 'calibrate', 'check_calibration', 'Detector', 'merge_looks', 'presence',
-           'pose_box', 'box_iou', 'frame_windows', 'claim', 'shown', 'windows_about', 'Horse', 'Follower', 'spread',
+           'decode_pose', 'fit_calibration', 'calibrate', 'check_calibration', 'Detector', 'pose_box', 'merge_looks',
+           'presence', 'box_iou', 'frame_windows', 'claim', 'shown', 'windows_about', 'Horse', 'Follower', 'spread',
            'other_horses', 'measure_speed']
 
 # %% ../nbs/20_detect.ipynb #20-002
@@ -324,19 +324,28 @@ def _look(self, image_bgr, windows, mirrored=True):
     return matrices, self.heatmaps(np.stack([crop(image_bgr, M, self.size) for M in matrices]), mirrored)
 
 
+def pose_box(
+    keypoints,       # (K, 2) px
+    scores,          # (K,)
+    least=.1,        # keypoints with a lower score don't count
+    margin=.06,      # hide and hooves lie around the joints: shares of the longer side
+) -> np.ndarray:     # (4,) xyxy px
+    "The horse's box from all keypoints that are not quite unsure."
+    sure = scores >= min(least, np.sort(scores)[-8])  # eight at the least
+    low, high = keypoints[sure].min(0), keypoints[sure].max(0)
+    m = margin*(high - low).max()
+    return np.concatenate([low - m, high + m])
+
+
 def _read(self, matrices, prob):
     "What the heatmaps say, in the picture: [(keypoints (K, 2) px, scores (K,))]."
     answers, K = [], len(self.skeleton)
     for M, p in zip(matrices, prob):
         points, scores = decode_pose(p[:K], self.stride, self.skeleton)
-        if self.taught: points = heed(points, scores, self.taught.weights, *decode(p[K:], self.stride), longer=min(self.size/PADDING, _longer(points, scores)))   # in a wide window the horse is small
+        if self.taught: points = heed(points, scores, self.taught.weights, *decode(p[K:], self.stride), longer=min(self.size/PADDING, np.ptp(pose_box(points, scores).reshape(2, 2), axis=0).max()))   # in a wide window the horse is small
         inverse = cv2.invertAffineTransform(M)
         answers.append((points @ inverse[:, :2].T + inverse[:, 2], scores))
     return answers
-
-def _longer(points, scores):
-    "px, the longer side of the horse that these keypoints make; hide and hooves lie around them."
-    return 1.12*float(np.ptp(points[scores >= min(.1, np.sort(scores)[-8])], axis=0).max())
 
 Detector.windows, Detector._look, Detector._read = _windows, _look, _read
 
@@ -381,19 +390,6 @@ def presence(
     "How sure it is that a horse is there: the mean of the surer half of the scores."
     s = np.sort(np.asarray(scores), axis=-1)
     return s[..., s.shape[-1]//2:].mean(-1)
-
-
-def pose_box(
-    keypoints,       # (K, 2) px
-    scores,          # (K,)
-    least=.1,        # keypoints with a lower score don't count
-    margin=.06,      # hide and hooves lie around the joints: shares of the longer side
-) -> np.ndarray:     # (4,) xyxy px
-    "The horse's box from all keypoints that are not quite unsure."
-    sure = scores >= min(least, np.sort(scores)[-8])  # eight at the least
-    low, high = keypoints[sure].min(0), keypoints[sure].max(0)
-    m = margin*(high - low).max()
-    return np.concatenate([low - m, high + m])
 
 
 def box_iou(a, b) -> float:

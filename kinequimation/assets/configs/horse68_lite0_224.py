@@ -16,7 +16,7 @@ pack = dict(type='PackPoseInputs', meta_keys=('id', 'img_id', 'img_path', 'categ
 train_dataloader = dict(
     batch_size=32, num_workers=0, drop_last=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(type='Horse68Dataset', pipeline=[dict(type='LoadImage'), dict(type='HorsePaste', share=.15), dict(type='HorsePart', share=.2), dict(type='HorseCrop', size=input_size, train=True), dict(type='HorseLook'), pack]))
+    dataset=dict(type='Horse68Dataset', pipeline=[dict(type='LoadImage'), dict(type='HorsePaste', share=.15), dict(type='HorseCrop', size=input_size, train=True), dict(type='HorseLook'), pack]))
 val_dataloader = dict(
     batch_size=32, num_workers=0, drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
