@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 # %% ../nbs/38a_contacts.ipynb #38-008
 _SLOW, _HIGH, _STILL = .10, .30, .5  # share of the hoof's highest speed and of its lift that is doubtful; m/s: a hoof that is never faster only trembles
 _HOLD = .12          # s: how long a state lasts, at least in what is expected of it
-_OWN, _SAID = .5, .7 # what paths and opinion weigh where there are both
+_OWN, _SAID = .3, .7 # what paths and opinion weigh where there are both: measured on refined clips, as the share of the stride below
 
 def filled(
     x: np.ndarray,  # (T, ...)
@@ -77,7 +77,7 @@ def _two_states(odds, stay):
 # %% ../nbs/38a_contacts.ipynb #38-011
 _SHORT = .045  # s: no stance and no swing is shorter
 # either end of a swing in which the hoof is too slow to tell it from one that stands; on generated motion, without (share of the swing) and with an opinion (of the stride)
-_EASE, _EASE_SAID = .065, .0147
+_EASE, _EASE_SAID = .065, .016
 
 def _eased(probability, fps, said):
     "The same, its swings longer by what they are known to lose: time is bent so that each crossing of one half moves into the stance."

@@ -511,8 +511,10 @@ class Plan:
     average: float = .995         # of the weights, a step
     share: float = .75            # of the trained weights in what is written; the rest are those that training began from
     seed: int = 0
+    size: int|None = None         # px of a window; that of the detector to begin from if None
 
     def __post_init__(self):
+        if self.size is not None and (self.size < 64 or self.size % 32): raise InputError(f'Expected windows of a multiple of 32 px, 64 or more, but got {self.size}.')
         if (self.epochs is None) == (self.minutes is None): raise InputError(f'Expected a budget: either epochs or minutes, but got epochs={self.epochs}, minutes={self.minutes}.')
         if not 0 < self.share <= 1: raise InputError(f'Expected a share of the trained weights above 0 and up to 1, but got {self.share}.')
         if self.batch_size < 2: raise InputError(f'Expected a batch of at least 2 pictures, but got {self.batch_size}.')
@@ -734,6 +736,7 @@ def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, 
     if note.exists() and note.read_text() != story: raise InputError(f'Expected to go on with the training in {out}, but labels or plan are others now. Name another folder with -o, or say --fresh.')
     if done.exists() and note.exists(): return done
     model, meta = read_network(weights)
+    if plan.size: meta = {**meta, 'input_size': [plan.size, plan.size]}
     fitted, photos, renders, flip = _prepare(labelled, weights, synthetic, answers)
     with atomic_path(note) as part: part.write_text(story)
     model = train(grow_head(model, meta, labelled.marks, fitted), meta, photos, renders, flip, plan, out/'state.pt', progress)
@@ -803,13 +806,14 @@ def fine_tune(
     landmark_set=None,   # which landmarks the labels are; found by their names if None
     batch_size=24,
     seed=0,
+    size=None,           # px of a window, a multiple of 32; that of the detector to begin from if None
     threads=None,
     resume=True,         # go on with what is in `out`
     progress=None,       # called with (stage, done, total)
 ) -> tuple:              # (path of detector.onnx, rows of the cross-validation's table)
     "A detector that has learned from labelled pictures, with its card. Raises `InputError`."
     labelled, out = read_labels(coco, images, landmark_set), Path(out)
-    plan = Plan(40 if epochs is None and minutes is None else epochs, minutes, batch_size, seed=seed)
+    plan = Plan(40 if epochs is None and minutes is None else epochs, minutes, batch_size, seed=seed, size=size)
     if threads: torch.set_num_threads(int(threads))
     if not resume: _forget(out, folds)
     unseen = cross_validate(labelled, folds, weights, synthetic, out, plan, threads, progress) if folds else []

@@ -168,6 +168,7 @@ def root_in_camera(
     tangent: np.ndarray,  # (T, K, 2) x/z, y/z
     weight: np.ndarray,   # (T, K) 0..1
     rounds=6,
+    start=None,           # (T, 3) m: about where it is; found from medians if None
 ) -> np.ndarray:          # (T, 3) m; NaN where fewer than 3 keypoints were seen
     "Weighted linear least squares of the reprojection, reweighted (Cauchy) so that outliers don't pull."
     w = np.where(np.isfinite(tangent).all(-1) & np.isfinite(shape).all(-1), weight, 0.)
@@ -179,7 +180,7 @@ def root_in_camera(
     # each keypoint's two equations are (1, 0, -u) t = b and (0, 1, -v) t = b, so these weighted sums make the normal equations
     parts = np.concatenate([np.ones_like(b[..., :1]), u, (u**2).sum(-1, keepdims=True), b, (u*b).sum(-1, keepdims=True)], -1)   # (T, K, 7)
     median = _medians(w)
-    t = _weak_perspective(P, u, median)
+    t = _weak_perspective(P, u, median) if start is None else start
     for _ in range(rounds):
         miss = np.linalg.norm(t[:, None, :2] - u*t[:, None, 2:] - b, axis=-1)   # m, across the ray
         robust = w/(1 + (miss/np.maximum(2*median(miss), .03)[:, None])**2)
@@ -496,7 +497,7 @@ class LiveLifter:
         if not self.lifter.causal: raise InputError('Expected a causal lifter, but got one that looks into the future. Make it with Lifter(causal=True).')
         self.K, self.fps, self.step = intrinsics(image_size, focal_px=focal_px), float(fps), deal(fps, self.lifter.fps)[0]
         self.pasts, self.count = [_Past(self.lifter.receptive_field) for _ in range(self.step)], 0
-        self.sum, self.seen, self.off, self.trembles = 0., 0, [], []
+        self.sum, self.seen, self.off, self.trembles, self.last = 0., 0, [], [], None   # last: where the root was
 
     def push(self,
         xy,       # (K, 2) px; NaN = not seen
@@ -522,7 +523,7 @@ def _note(self, off):
 def _newest(self, x, R, tangent, level):
     lifter = self.lifter
     got = _turned_back(lifter, split_answer(lifter.answer_last(x)), R, self.fps/self.step)
-    root = _bridge(root_in_camera(got['position'], tangent, level**2))
+    root = self.last = _bridge(root_in_camera(got['position'], tangent, level**2, start=self.last))
     tremble = self._note(_away(got['position'], tangent, level, root))
     if lifter.follow:
         shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble), smooth_frames=0.)

@@ -63,7 +63,7 @@ class PoseSequence:
 
 # %% ../nbs/01_pose.ipynb #01-012
 @patch
-def xyz(self: PoseSequence) -> np.ndarray:  # (T, K, D) float32
+def xyz(self: PoseSequence) -> np.ndarray:  # (T, K, D) float32; float64 for a way of more than 100 m
     "Positions; NaN = missing."
     return self.ds.position.isel(individual=0).transpose('time', 'keypoint', 'space').values
 
@@ -79,7 +79,7 @@ def rotation(self: PoseSequence):  # (T, K, 4) wxyz, or None
     return self.ds.rotation.isel(individual=0).transpose('time', 'keypoint', 'quat_wxyz').values if 'rotation' in self.ds else None
 
 @patch
-def root_location(self: PoseSequence):  # (T, 3) m, or None
+def root_location(self: PoseSequence):  # (T, 3) m, or None; as exact as the positions
     "Where the root is: in the camera, for a sequence in frame `root`."
     return self.ds.root_location.isel(individual=0).transpose('time', 'space').values if 'root_location' in self.ds else None
 
@@ -97,6 +97,15 @@ def contact(self: PoseSequence):  # (T, 4) bool, order LH, LF, RH, RF, or None
 def position_std(self: PoseSequence):  # (T, K, D), in the unit of the positions, or None
     "Standard deviation of each position: how far off it may be."
     return self.ds.position_std.isel(individual=0).transpose('time', 'keypoint', 'space').values if 'position_std' in self.ds else None
+
+# %% ../nbs/01_pose.ipynb #01-013a
+_FAR_M = 100.   # a kilometre away, float32 knows a place to .06 mm: a short bone would grow and shrink by a thousandth
+
+def _as_exact_as_needed(a):
+    "As float32; as float64 where the way in metres is long."
+    a = np.asarray(a)
+    far = a.shape[-1:] == (3,) and a.dtype != np.float32 and a.size and np.abs(np.nan_to_num(a, posinf=0, neginf=0)).max() > _FAR_M
+    return a.astype(np.float64 if far else np.float32, copy=False)
 
 # %% ../nbs/01_pose.ipynb #01-014
 def _from_arrays(
@@ -120,7 +129,7 @@ def _from_arrays(
     if frame not in FRAMES: raise InputError(f'Expected a frame out of {", ".join(FRAMES)}, but got {frame!r}.')
     if not isinstance(skeleton, Skeleton): raise InputError(f'Expected a Skeleton, but got {type(skeleton).__name__}.')
     unit, space = FRAMES[frame]
-    position = np.asarray(position, np.float32)
+    position = _as_exact_as_needed(position)
     if position.ndim != 3 or position.shape[1:] != (len(skeleton), len(space)):
         raise InputError(f'Expected positions of shape (frames, {len(skeleton)}, {len(space)}) for {skeleton.name} in frame {frame!r}, but got {position.shape}.')
     T = len(position)
@@ -149,7 +158,7 @@ def _add_extras(ds, **extras):
     for name, a in extras.items():
         if a is None: continue
         dims, coords = _EXTRA[name]
-        a = np.asarray(a, np.int8 if name == 'contact' else np.float64 if name == 'world_to_camera' else np.float32)
+        a = np.asarray(a, np.int8) if name == 'contact' else np.asarray(a, float) if name == 'world_to_camera' else _as_exact_as_needed(a)
         if name in ('rotation', 'position_std') and a.ndim == 3: a = np.swapaxes(a, 1, 2)
         if a.shape != (ds.sizes['time'],) + shapes[name]:
             raise InputError(f'Expected {name} for {ds.sizes["time"]} frames with {shapes[name]} each, but got {a.shape}.')

@@ -172,6 +172,19 @@ def test_from_arrays_as_promised(tmp_path):
     assert back.frame == 'image' and back.ds.position.attrs['space_unit'] == 'px'
 
 
+@pytest.mark.parametrize('far_m, exact', [(5., np.float32), (1600., np.float64)])
+def test_bones_keep_their_length_far_away(tmp_path, far_m, exact):
+    "A quarter of an hour at a trot is miles, and float32 knows a place there to a tenth of a millimetre only."
+    way = np.linspace(0, far_m, 50)[:, None, None]*[0., -1., 0.]
+    pose = PoseSequence.from_arrays(HORSE68.head + way, None, 25., frame='world', root_location=(HORSE68.head[0] + way)[:, 0])
+    pose.save(tmp_path/'far.nc')
+    xyz = PoseSequence.load(tmp_path/'far.nc').xyz()
+    assert xyz.dtype == pose.root_location().dtype == exact
+    bones = np.linalg.norm(np.diff(xyz[:, np.array(HORSE68.edges)], axis=2)[:, :, 0], axis=-1)
+    bones = bones[:, bones.mean(0) > 1e-3]
+    assert (np.ptp(bones, axis=0)/bones.mean(0)).max() < 1e-3
+
+
 @pytest.mark.parametrize('position, confidence, more', [
     (np.zeros((5, 67, 2)), None, {}), (np.zeros((5, 68, 3)), None, {}), (np.zeros((5, 68, 2)), np.ones((4, 68)), {}),
     (np.zeros((5, 68, 2)), np.full((5, 68), 2.), {}), (np.full((5, 68, 2), np.inf), None, {}), (np.zeros((5, 68, 2)), None, dict(frame='sideways')), (np.zeros((5, 68, 2)), None, dict(fps=0))])

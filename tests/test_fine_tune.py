@@ -32,6 +32,14 @@ def tuned(labels, tmp_path_factory):
     return fine_tune(labels, out=out, epochs=1, batch_size=4, threads=1)[0]
 
 
+def test_a_detector_grows_finer_windows(labels, tmp_path):
+    path = fine_tune(labels, out=tmp_path, epochs=.5, batch_size=2, size=160, threads=1)[0]
+    fine = Detector(path, threads=1)
+    assert fine.size == 160 and fine.session.run(None, {'windows': np.zeros((1, 3, 160, 160), np.float32)})[0].shape == (1, 68, 40, 40)
+    assert read_network(path)[1]['input_size'] == [160, 160]   # which can be trained on
+    with pytest.raises(InputError, match='multiple of 32 px'): fine_tune(labels, out=tmp_path/'odd', epochs=.5, size=150)
+
+
 def probe():
     size = Detector(threads=1).size
     return np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
