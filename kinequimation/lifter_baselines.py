@@ -293,7 +293,7 @@ def evaluate_lifters(
     lifter=None, detector=None,  # not used: they are trained here
     threads=None,
     progress=None,  # called with (done, total)
-    minutes=4.,     # of processor time, for each network
+    minutes=10.,    # of processor time, for each network
 ) -> list:          # rows
     "Ours beside VideoPose3D, a network that sees single frames, the nearest neighbour and the mean pose: trained and measured here. With them ours as it ships."
     torch.set_num_threads(threads or 1)
