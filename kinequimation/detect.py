@@ -455,14 +455,14 @@ def _seek(self,
     looks=(1.,),      # of `study`, at what was found
 ) -> tuple:           # (keypoints (K, 2) px, scores (K,) as the network gives them, claim)
     "The likeliest horse of a picture, whether there is one or not."
-    points, scores, claimed = self.find(image_bgr)
-    points, scores = self.approach(image_bgr, pose_box(points, scores), (points, scores))
+    *coarse, claimed = self.find(image_bgr)
+    points, scores = self.approach(image_bgr, pose_box(*coarse), coarse)
     claimed = max(claimed, float(presence(scores)) - _NEAR)
     points, scores = self.rove(image_bgr, (points, scores))
     if len(looks) > 1:
         closer = self.study(image_bgr, crop_window(pose_box(points, scores)), looks)
         if presence(closer[1]) >= presence(scores) - _LESS: points, scores = closer
-    return points, scores, claimed
+    return *_with_what_was_lost((points, scores), coarse), claimed
 
 Detector.find = _find
 Detector.seek = _seek
@@ -470,6 +470,12 @@ Detector.seek = _seek
 # %% ../nbs/20_detect.ipynb #20-041
 _LESS = .25   # a closer look may be so much less sure than the one before
 _NEAR = .5    # a look from near by has to be surer by this than one at the whole frame, to say as much
+_LOST, _SURER = .1, .2   # where the last look is by so much less sure than the first, it was led to a part: what the first was so much surer of stays
+
+def _with_what_was_lost(answer, first):
+    if presence(answer[1]) > presence(first[1]) - _LOST: return answer
+    kept = first[1] > answer[1] + _SURER
+    return np.where(kept[:, None], first[0], answer[0]), np.where(kept, first[1], answer[1])
 
 def _approach(self,
     image_bgr,    # (h, w, 3) uint8

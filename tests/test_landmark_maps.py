@@ -84,6 +84,29 @@ def pictures(n=4):
     return out, s
 
 
+def test_whichever_horse_is_found_was_found():
+    (a, b, c, d), s = pictures()
+    away = lambda p: (p.said['found'][0] + [900, 0], p.said['found'][1])
+    a.said['found'], a.others = away(a), (a.box + [900, 0, 900, 0],)   # another one
+    b.said['found'] = away(b)                                          # none
+    c.said['found'], c.seen = away(c), np.zeros(16, bool)                # one that nobody sees
+    for p in (a, b, c, d): p.size = (2000, 2000)
+    last = table_pck([a, b, c, d], s)[-1]
+    assert (last['box_iou>0.5'], last['another_horse'], last['missed']) == (.667, .333, 0.)
+
+
+def test_other_horses_come_with_the_labels(tmp_path):
+    (tmp_path/'images').mkdir(); (tmp_path/'annotations').mkdir()
+    cv2.imwrite(str(tmp_path/'images'/'a.jpg'), np.zeros((100, 100, 3), np.uint8))
+    horse = lambda i, x, **more: dict(id=i, image_id=0, category_id=1, bbox=[x, 10, 40, 30], keypoints=[x + 5, 20, 2]*68, num_keypoints=68, **more)
+    coco = dict(images=[dict(id=0, file_name='images/a.jpg', width=100, height=100)], categories=[dict(id=1, name='horse', keypoints=list(HORSE68.names))],
+                annotations=[horse(0, 5), horse(1, 50, background=True), horse(2, 50, background=True) | dict(bbox=None)])
+    (tmp_path/'annotations'/'val.json').write_text(json.dumps(coco))
+    (picture,), _ = load_pictures(tmp_path)
+    np.testing.assert_array_equal(picture.box, [5, 10, 45, 40])
+    np.testing.assert_array_equal(picture.others, [[50, 10, 90, 40]])
+
+
 def test_tables_notice_what_is_wrong():
     good, s = pictures()
     assert {view_of(p, s) for p in good} == {'side'}
