@@ -275,9 +275,10 @@ def table_legs(pictures, set_, **first) -> list:
     "What became of the leg pairs that are apart."
     horses, rows = [p for p in pictures if p.true is not None], []
     for how, words in (('given', 'given'), ('once', 'given, one look'), ('plain', 'given, one look, not mirrored')):
-        fates = {end: [leg_fate(set_.from_horse68(p.said[how][0]), p.true, p.side, l, r) for p in horses for l, r in pairs] for end, pairs in pairs_of(set_).items()}
-        for end, all_ in (*fates.items(), ('both', sum(fates.values(), []))):
-            known = [f for f in all_ if f]
+        fates = {end: [(f, p.seen[[l, r]].all()) for p in horses for l, r in pairs if (f := leg_fate(set_.from_horse68(p.said[how][0]), p.true, p.side, l, r))] for end, pairs in pairs_of(set_).items()}
+        fates['both'] = sum(fates.values(), [])
+        if not all(seen for _, seen in fates['both']): fates['both, in sight'] = [f for f in fates['both'] if f[1]]
+        for end, known in ((end, [f for f, _ in some]) for end, some in fates.items()):
             if known: rows.append({**first, 'box': words, 'legs': end, 'pairs': len(known), **{f.replace(' ', '_'): round(known.count(f)/len(known), 3) for f in ('right', 'one leg', 'exchanged')}})
     return rows
 

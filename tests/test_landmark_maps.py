@@ -126,7 +126,12 @@ def test_exchanged_legs_are_counted():
     some, s = pictures(1)
     l, r = s.names.index('L_knee'), s.names.index('R_knee')
     some[0].true[l] += [.3*some[0].side, 0]
-    assert table_legs(some, s)[2]['pairs'] == 1 and table_legs(some, s)[2]['one_leg'] == 1
+    rows = {r['legs']: r for r in table_legs(some, s) if r['box'] == 'given'}
+    assert rows['both']['pairs'] == 1 and rows['both']['one_leg'] == 1 and set(rows) == {'fore', 'both'}
+    some[0].seen[l] = False   # behind the other one: that nobody can know
+    some += pictures(1)[0]; some[1].true[l] += [.3*some[1].side, 0]
+    rows = {r['legs']: r for r in table_legs(some, s) if r['box'] == 'given'}
+    assert (rows['both']['pairs'], rows['both, in sight']['pairs']) == (2, 1)
     found = some[0].true.copy()
     assert leg_fate(found, some[0].true, some[0].side, l, r) == 'right'
     found[[l, r]] = found[[r, l]]
