@@ -406,8 +406,8 @@ def _fit(skeleton, seen, said, path, root, plant, report):
             at = fit_any(skeleton, swaying, at, Doubt(ground=.005, slide=.003), 3)[1]
             other = _planted(skeleton, swaying, at, contact, report(2))
             if not _gives_way(contact, other[2]): seen.fixed, (bones, st, away) = False, other
-        contact = _really_there(contact, away < .015)
-        p = np.where(contact, np.maximum(p, .51), np.minimum(p, .49))
+        there = _really_there(contact, away < .015)
+        p, contact = np.where(_lost(contact, there), np.minimum(p, .49), p), there   # when it lands and leaves is told by p, between the frames: what holds the hoof must not round it
     return bones, st, p, contact
 
 # %% ../nbs/40_refine.ipynb #40-044a
@@ -422,6 +422,11 @@ def _gives_way(contact, away, far_m=.01, edge=2):
     "Is a hoof away from its place in the midst of a stance?"
     inner = minimum_filter1d(contact.astype(np.uint8), 2*edge + 1, axis=0, mode='nearest') > 0
     return bool((away[inner] > far_m).any())
+
+def _lost(before, after):
+    "Stances (T, 4) of which nothing is left."
+    number = np.cumsum(np.diff(before.astype(int), axis=0, prepend=0) == 1, axis=0)*before
+    return np.stack([~np.isin(n, n[left]) & (n > 0) for n, left in zip(number.T, after.T)], 1)
 
 def _really_there(contact, near):
     "Contacts (T, 4) without the first and last frames of a stance in which the hoof is not at its place yet, or no more."
