@@ -495,7 +495,7 @@ def train_lifter_command(out: Annotated[Path, _out('DIR')] = Path('runs/lifter')
         causal: Annotated[bool, typer.Option('--causal', metavar=' ', help='The variant that knows the past alone.')] = False,
         start: Annotated[Optional[Path], typer.Option('--start', metavar='FILE', help="Begin with another lifter (.onnx), or the checkpoint.pt of another training, of the same width.", show_default=False)] = None,
         rate: Annotated[float, typer.Option(min=.001, max=2, metavar='X', help='Of the usual size of a step; with --start less may do less harm.')] = 1.,
-        bf16: Annotated[bool, typer.Option('--bf16/--fp32', metavar=' ', help='Half precision inside: faster where the processor has it.')] = True, seed: Seed = 0, threads: Threads = None):
+        bf16: Annotated[Optional[bool], typer.Option('--bf16/--fp32', metavar=' ', help='Half precision inside; if neither is said, where the processor has it.', show_default=False)] = None, seed: Seed = 0, threads: Threads = None):
     "Train the 3D lifter on generated motion: nothing in -> lifter.onnx. Goes on from its last checkpoint. Needs the extra 'train'."
     if threads: os.environ['OMP_NUM_THREADS'] = str(threads)   # read once, when torch is imported: in the next line
     from kinequimation.train_lifter import calibrated, export_lifter, grow, measured_errors, train_lifter, weights_of

@@ -22,7 +22,7 @@ from .detect import Detector
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .lift import Lifter, LiveLifter, levelled, network_input, split_answer
 from .metrics import acceleration_error, mpjpe, pa_mpjpe
-from .train_lifter import MANNERS, N_KEYPOINTS, Bank, TemporalNet, draw_batch, held_out, make_bank, measure, measured_errors, replay, seen_from, times_of
+from .train_lifter import MANNERS, N_KEYPOINTS, Bank, TemporalNet, draw_batch, has_bf16, held_out, make_bank, measure, measured_errors, replay, seen_from, times_of
 from .train_lifter import _mean_of, _one_step, _optimizers, _set_rate
 
 # %% ../nbs/31a_baselines.ipynb #31-005
@@ -205,7 +205,7 @@ def train_plain(
     while (done := (time.process_time() - began)/60/minutes) < 1:
         for g in optimizer.param_groups: g['lr'] = lr*(1 - done)
         true = draw_batch(np.random.default_rng([seed, step]), bank, batch, n_frames, errors)
-        with torch.autocast('cpu', torch.bfloat16): got = net.train()(true['x'])
+        with torch.autocast('cpu', torch.bfloat16, enabled=has_bf16()): got = net.train()(true['x'])
         loss = (got.float() - true['position'][:, before:n_frames - before]).norm(dim=-1).mean()
         optimizer.zero_grad(set_to_none=True); loss.backward(); optimizer.step()
         step += 1
@@ -225,7 +225,7 @@ def train_ours(
     mean, optimizers, began, step = _mean_of(net), _optimizers(net, (.02, 2e-3)), time.process_time(), 0
     while (done := (time.process_time() - began)/60/minutes) < 1:
         _set_rate(optimizers, min(1, (step + 1)/20)*max(min(1., (1 - done)/.75), .003))
-        _one_step(net, draw_batch(np.random.default_rng([seed, step]), bank, batch, n_frames, measured_errors()), optimizers, True)
+        _one_step(net, draw_batch(np.random.default_rng([seed, step]), bank, batch, n_frames, measured_errors()), optimizers, has_bf16())
         mean.update_parameters(net); step += 1
     return mean.module.eval()
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BANK_FPS', 'NET_FPS', 'N_KEYPOINTS', 'EDGE', 'MANNERS', 'make_motion', 'make_bank', 'grow', 'Bank', 'draw_windows',
            'draw_cameras', 'intervals', 'measured_errors', 'times_of', 'replay', 'corrupt', 'body_axes', 'seen_from',
-           'draw_batch', 'Norm', 'Unit', 'TemporalNet', 'put_together', 'loss_of', 'Muon', 'train_lifter', 'weights_of',
-           'export_lifter', 'read_network', 'settle', 'held_out', 'measure', 'calibration', 'calibrated']
+           'draw_batch', 'Norm', 'Unit', 'TemporalNet', 'put_together', 'loss_of', 'Muon', 'has_bf16', 'train_lifter',
+           'weights_of', 'export_lifter', 'read_network', 'settle', 'held_out', 'measure', 'calibration', 'calibrated']
 
 # %% ../nbs/31_train_lifter.ipynb #31-002
 import json
@@ -502,10 +502,14 @@ class Muon(torch.optim.Optimizer):
                 frames = step.split(n_out, 1) if n_in > n_out and n_in % n_out == 0 else [step]   # one matrix a frame of a convolution
                 p.mul_(1 - group['lr']*group['weight_decay']).add_(torch.cat([_orthogonal(f) for f in frames], 1), alpha=-group['lr']*max(1, n_out/n_in)**.5)
 
+def has_bf16() -> bool:
+    "Whether this CPU reckons in bfloat16 itself."
+    return bool(getattr(torch.cpu, '_is_avx512_bf16_supported', bool)() or getattr(torch.cpu, '_is_amx_tile_supported', bool)())
+
 def _orthogonal(G, steps=5):
     "The nearest matrix whose singular values are about 1."
     a, b, c = 3.4445, -4.7750, 2.0315
-    X = G.bfloat16()
+    X = G.bfloat16() if has_bf16() else G.float()
     X = X/(X.norm() + 1e-7)
     if tall := X.shape[0] > X.shape[1]: X = X.T
     for _ in range(steps):
@@ -524,7 +528,7 @@ def train_lifter(
     batch=64,           # windows
     n_frames=64,        # of a window
     lr=(.02, 2e-3),     # of Muon, of AdamW
-    bf16=True,          # half precision inside: twice as fast on CPUs that have it
+    bf16=None,          # half precision inside: twice as fast on CPUs that have it, four times as slow on others; None: asks the CPU
     errors: dict = None,# measured ones of a detector
     checkpoint=None,    # path; resumes from it
     start_from=None,    # weights (a state dict) to begin with
@@ -534,6 +538,7 @@ def train_lifter(
     "Trains by steps or by the clock; resumable."
     if (steps is None) == (minutes is None): raise InputError('Expected either steps or minutes to train for.')
     torch.manual_seed(seed)
+    bf16 = has_bf16() if bf16 is None else bf16
     bank, net = bank if isinstance(bank, Bank) else Bank(bank), TemporalNet(channels, widths=widths, causal=causal)
     if start_from: net.load_state_dict(start_from)
     else: net.centre(bank.parts[0]['position'][:, ::10].astype(np.float32))
