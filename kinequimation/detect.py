@@ -257,7 +257,7 @@ def check_calibration(table):
     return table
 
 # %% ../nbs/20_detect.ipynb #20-026
-FOUND = .2   # weights that don't say otherwise: a horse is there if it is claimed above this
+FOUND = .25  # weights that don't say otherwise: a horse is there if it is claimed above this
 
 class Detector:
     "The 68 keypoints of a horse in a picture. Loads the weights once; about 20 ms a window on two cores."
