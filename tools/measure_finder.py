@@ -22,6 +22,6 @@ args = parser.parse_args()
 pictures = [p for part in ('train', 'val') for p in load_pictures(args.data, part=part)[0]]
 answer(pictures, Detector(args.weights, threads=args.threads), hows=('found',),
        progress=lambda done, total: print(f'\r{done} of {total}', end='', file=sys.stderr))
-rows = [dict(data=args.data.name, horses=sum(p.true is not None and p.shows for p in pictures), **found_figures(pictures))]
+rows = [dict(data=args.data.name, horses=int(sum(p.true is not None and p.shows for p in pictures)), **found_figures(pictures))]
 print(markdown_table(rows))
 if args.json: write_benchmarks(args.json, '2d finder', rows, f'python tools/measure_finder.py {args.data}')
