@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import (FOUND, PADDING, Detector, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown)
+from kinequimation.detect import (FOUND, PADDING, Detector, _with_what_was_lost, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown)
 from kinequimation.kinship import heed, taught_landmarks
 from kinequimation.files import InputError, assets_dir
 from kinequimation.pose import PoseSequence
@@ -370,6 +370,14 @@ def test_speed_is_told_beside_the_network_alone(detector, tmp_path):
     row = measure_speed(detector, write(tmp_path/'clip.mp4', demo_frames(4)))
     assert row['frames'] == 4 and row['windows'] >= 8 and row['network_s'] > 0
     assert row['ratio'] == pytest.approx(row['seconds']/row['network_s'], rel=.05)
+
+
+def test_what_the_first_look_was_surer_of_stays():
+    first, last = (np.zeros((68, 2)), np.full(68, .8)), (np.ones((68, 2)), np.r_[np.full(20, .9), np.full(48, .1)])
+    points, scores = _with_what_was_lost(last, first)
+    assert (points[:20] == 1).all() and (points[20:] == 0).all() and scores.min() == .8
+    sure = np.ones((68, 2)), np.full(68, .75)   # nearly as sure: the last look stands
+    assert _with_what_was_lost(sure, first) is sure
 
 
 def test_a_look_that_has_only_a_part_of_the_horse_is_given_up_for_one_that_shows_it(detector):

@@ -6,14 +6,16 @@ from hypothesis import strategies as st
 
 from kinequimation.camera import Camera, intrinsics, look_at
 from kinequimation.camera_motion import CameraMotion, with_camera
+from kinequimation.contacts import events
 from kinequimation.files import InputError
 from kinequimation.gait import GAITS, generate
+from kinequimation.gait_analysis import contacts
 from kinequimation.horses import random_horse
 from kinequimation.lift import Lifter
 from kinequimation.metrics import bone_length_variation, pa_mpjpe
 from kinequimation.player import PosePlayer
 from kinequimation.pose import PoseSequence
-from kinequimation.refine import HOOVES, SMOOTHERS, _really_there, hampel, measured_skeleton, one_euro, refine
+from kinequimation.refine import HOOVES, SMOOTHERS, _lost, _really_there, hampel, measured_skeleton, one_euro, refine
 from kinequimation.measure_refine import MODES, film_clip, score
 from kinequimation.skeleton import HORSE68, fk_tails, matrix_to_quat, quat_to_matrix
 from kinequimation.train_lifter import held_out
@@ -205,6 +207,21 @@ def test_a_camera_in_a_hand_does_not_make_hooves_slide():
     world = refine(true_lift(motion, camera)[0], with_camera(pose2d, CameraMotion(R @ R[0].T, np.ones(60), np.ones(60), SIZE, camera.K[0, 0])))
     assert world.contact().all(), 'it stands'
     assert np.ptp(tips(world)[..., :2], axis=0).max() < .01 and tips(world)[..., 2].min() > -.01
+
+
+def test_only_stances_of_which_nothing_is_left_are_lost():
+    before = np.array([1, 1, 0, 1, 1, 1, 0, 1], bool)[:, None].repeat(4, 1)
+    after = before.copy(); after[0] = False; after[3:6, 1] = False
+    assert _lost(before, after).nonzero()[0].tolist() == [3, 4, 5] and _lost(before, after)[:, 1].sum() == 3
+
+
+def test_landing_is_told_between_the_frames():
+    "What holds a hoof may begin a frame late; when it landed is what the probability says."
+    clip = film_clip('gallop_left', 'pan', 0)
+    world = refine(Lifter(threads=1)(clip.pose2d), clip.pose2d)
+    found, true = events(contacts(world), clip.pose2d.fps), events(clip.motion.contacts.astype(float), clip.pose2d.fps)
+    late = [d[np.abs(d - t).argmin()] - t for (d, _), (down, _) in zip(found, true) for t in down]
+    assert np.abs(np.median(late)) < .008 and np.percentile(np.abs(late), 90) < .025   # a frame lasts .033
 
 
 def test_stances_at_the_ends_of_a_clip_end_where_the_hoof_leaves():
