@@ -407,7 +407,7 @@ def _fit(skeleton, seen, said, path, root, plant, report):
             other = _planted(skeleton, swaying, at, contact, report(2))
             if not _gives_way(contact, other[2]): seen.fixed, (bones, st, away) = False, other
         there = _really_there(contact, away < .015)
-        p, contact = np.where(_lost(contact, there), np.minimum(p, .49), p), there   # when it lands and leaves is told by p, between the frames: what holds the hoof must not round it
+        p, contact = np.where(_lost(contact, there), np.minimum(p, .49), p), there   # when it lands and leaves is told by p, between the frames: where it is held must not round that
     return bones, st, p, contact
 
 # %% ../nbs/40_refine.ipynb #40-044a
