@@ -57,7 +57,7 @@ def load_pictures(
     of = {i: [] for i in records}
     for a in coco['annotations']: of.setdefault(a['image_id'], []).append(a)
     kept = [i for i, r in records.items() if i in labels or i not in horses and not r.get('has_horse', False)]
-    pictures = [replace(_picture(records[i], labels.get(i), folder, file, set_, order), others=_boxes(a for a in of[i] if a is not labels.get(i))) for i in kept]
+    pictures = [replace(_picture(records[i], labels.get(i), folder, file, set_, order), others=_others(of[i], labels.get(i))) for i in kept]
     if not any(p.true is not None for p in pictures): raise InputError(f'Expected labelled horses in {file}, but found none.')
     return pictures, set_
 
@@ -79,9 +79,10 @@ def _read_coco(file):
     return coco
 
 
-def _boxes(annotations):
-    "Those that have one, xyxy."
-    boxes = [np.asarray(a['bbox'], float) for a in annotations if isinstance(a.get('bbox'), list) and len(a['bbox']) == 4]
+def _others(annotations, label):
+    "Boxes (4,) xyxy of the other horses in a picture, as far as they have any; a dog is no other horse."
+    is_box = lambda b: isinstance(b, list) and len(b) == 4 and all(isinstance(v, (int, float)) for v in b)
+    boxes = [np.array(a['bbox'], float) for a in annotations if label and a is not label and a.get('category_id') == label.get('category_id') and is_box(a.get('bbox'))]
     return tuple(np.r_[b[:2], b[:2] + b[2:]] for b in boxes if np.isfinite(b).all() and (b[2:] > 0).all())
 
 

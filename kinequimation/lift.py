@@ -523,7 +523,8 @@ def _note(self, off):
 def _newest(self, x, R, tangent, level):
     lifter = self.lifter
     got = _turned_back(lifter, split_answer(lifter.answer_last(x)), R, self.fps/self.step)
-    root = self.last = _bridge(root_in_camera(got['position'], tangent, level**2, start=self.last))
+    found = root_in_camera(got['position'], tangent, level**2, start=self.last)
+    root, self.last = _bridge(found), found if np.isfinite(found).all() else None
     tremble = self._note(_away(got['position'], tangent, level, root))
     if lifter.follow:
         shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble), smooth_frames=0.)

@@ -100,7 +100,8 @@ def test_other_horses_come_with_the_labels(tmp_path):
     cv2.imwrite(str(tmp_path/'images'/'a.jpg'), np.zeros((100, 100, 3), np.uint8))
     horse = lambda i, x, **more: dict(id=i, image_id=0, category_id=1, bbox=[x, 10, 40, 30], keypoints=[x + 5, 20, 2]*68, num_keypoints=68, **more)
     coco = dict(images=[dict(id=0, file_name='images/a.jpg', width=100, height=100)], categories=[dict(id=1, name='horse', keypoints=list(HORSE68.names))],
-                annotations=[horse(0, 5), horse(1, 50, background=True), horse(2, 50, background=True) | dict(bbox=None)])
+                annotations=[horse(0, 5), horse(1, 50, background=True), horse(2, 50, background=True) | dict(bbox=None), horse(3, 50, background=True) | dict(bbox=['a', 1, 2, 3]),
+                             horse(4, 20, background=True) | dict(category_id=2)])   # a dog
     (tmp_path/'annotations'/'val.json').write_text(json.dumps(coco))
     (picture,), _ = load_pictures(tmp_path)
     np.testing.assert_array_equal(picture.box, [5, 10, 45, 40])

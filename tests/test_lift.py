@@ -296,6 +296,16 @@ def test_live_is_as_causal(causal, fps, noise_px, at_most_mm):
     assert 1000*mpjpe(got['position'], xyz[-1] - xyz[-1, :1]) < at_most_mm
 
 
+def test_live_goes_on_after_frames_that_show_hardly_anything(causal):
+    pose2d, _ = filmed('trot', n=20, fps=25.)
+    scores = pose2d.scores().copy(); scores[10:12, 2:] = 0
+    pose2d = PoseSequence.from_arrays(pose2d.xyz(), scores, 25., image_size=SIZE, focal_px=pose2d.focal_px)
+    live, whole = LiveLifter(25., SIZE, pose2d.focal_px, causal), causal(pose2d)
+    for t, (points, s) in enumerate(zip(pose2d.xyz(), pose2d.scores())):
+        got = live.push(points, s)
+        if not 10 <= t < 12: np.testing.assert_allclose(got['root'], whole.root_location()[t], rtol=0, atol=.002)   # m, 11 m away
+
+
 def test_live_says_nothing_of_nothing(causal):
     nothing, (pose2d, _) = (np.full((68, 2), np.nan), np.zeros(68)), filmed('trot', n=3)
     live = LiveLifter(25., SIZE, lifter=causal)
