@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from .files import InputError, assets_dir
+from .certainty import check_spread, pixels_off
 from .kinship import heed, taught_landmarks
 from .legs import doubt_shared, doubt_stretched, leg_pairs, undo_swaps
 from .overlay import draw_pose, overlay_video, side_colour
@@ -268,7 +269,7 @@ class Detector:
         skeleton=HORSE68,  # what the caller expects; other weights raise `InputError`
     ):
         self.session, self.meta = open_weights(weights or assets_dir()/'models'/'detector.onnx', 'detector', skeleton, threads)
-        self.skeleton, self.flip_test = skeleton, flip_test
+        self.skeleton, self.flip_test, self.spread = skeleton, flip_test, check_spread(self.meta.get('spread'))   # how far off a score is; None: as ours
         self.size, self.stride, self.threshold = self.meta['input_size'][0], self.meta['stride'], self.meta['threshold']
         self.mean, self.std = (np.asarray(self.meta[k], np.float32).reshape(1, 3, 1, 1) for k in ('mean', 'std'))  # RGB
         self.input, self.output = self.session.get_inputs()[0].name, ['prob', 'landmarks'] if self.meta.get('landmarks') else ['prob']   # nobody asks for the facing here
@@ -764,7 +765,7 @@ def _predict_video(self,
     bbox_xyxy=None,   # (4,) px, the horse's box in the first frame; the largest horse if None
     stride=1,         # look at every so manieth frame only
     half=False,       # half the resolution, no flip test
-) -> PoseSequence:    # frame `image`; NaN where there is no horse, which may be everywhere
+) -> PoseSequence:    # frame `image`, with `position_std`; NaN where there is no horse, which may be everywhere
     "The keypoints of one horse in every frame of a video. Raises `InputError` for what is no video. Others are told by `other_horses`."
     info, d = probe(path), copy(self)
     d.flip_test = self.flip_test and not half
@@ -782,9 +783,10 @@ def _predict_video(self,
     points = (np.array([_nothing(len(self.skeleton))[0] if h is None else h.points for h in found]) + .5)*scale - .5
     points, scores = undo_swaps(points, np.array([np.zeros(len(self.skeleton)) if h is None else h.scores for h in found]), self.skeleton)
     for doubt in (doubt_shared, doubt_stretched): scores, _ = doubt(points, scores, self.skeleton)
+    off = pixels_off(*spread(points, scores, at, n), self.spread)
     points, scores = spread(points, calibrate(scores, self.calibration), at, n)
     others = [dict(frame=int(at[n]), bbox_xyxy=(b*np.tile(scale, 2)).round().astype(int).tolist()) for n, b in follower.met]
-    return PoseSequence.from_arrays(points, scores, fps=info.fps, skeleton=self.skeleton, image_size=info.size, source=Path(path).name,
+    return PoseSequence.from_arrays(points, scores, fps=info.fps, skeleton=self.skeleton, image_size=info.size, source=Path(path).name, position_std=off,
                                     log=[dict(step='detect', weights=self.meta.get('name', ''), flip_test=d.flip_test, stride=stride, half=bool(half), other_horses=others)])
 
 Detector.predict_video = _predict_video

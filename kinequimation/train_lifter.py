@@ -615,7 +615,7 @@ def export_lifter(
     free = dict(features={0: 'n', 1: 't'}, answer={0: 'n', 1: 'u'})
     with atomic_path(path) as partial, warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        torch.onnx.export(net.eval(), (torch.zeros(1, 60, net.n_in),), str(partial), input_names=['features'], output_names=['answer'],
+        torch.onnx.export(net.eval(), (torch.zeros(1, net.receptive_field + 33, net.n_in),), str(partial), input_names=['features'], output_names=['answer'],
                           dynamic_axes=free, dynamo=False)
         model = _halved(onnx.load(str(partial)))
         entry = model.metadata_props.add(); entry.key, entry.value = METADATA_KEY, json.dumps(meta)

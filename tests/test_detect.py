@@ -350,6 +350,19 @@ def test_threads_end_when_the_work_is_stopped(detector, tmp_path, error):
     assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']
 
 
+def test_tells_how_far_off_its_keypoints_may_be(detector):
+    clips = assets_dir()/'clips'
+    told, true = detector.predict_video(clips/'heldout.mp4'), PoseSequence.load(clips/'heldout_pose2d.nc')
+    off, std = np.abs(told.xyz() - true.xyz()).astype(float), told.position_std().astype(float)
+    known = np.isfinite(off) & np.isfinite(std)
+    assert np.isfinite(std[told.scores() > 0]).all()
+    assert .5 < (off < std)[known].mean() < .9
+    surer = std < np.nanmedian(std)
+    assert np.median(off[known & surer]) < .8*np.median(off[known & ~surer])
+    always = told.scores() > .95   # of the same confidence, it tells those apart that are nearer
+    assert np.median(off[known & always[..., None] & (std < np.median(std[always]))]) < .9*np.median(off[known & always[..., None] & (std >= np.median(std[always]))])
+
+
 def test_scores_are_calibrated_by_the_table_in_the_file(tmp_path):
     plain, halved = (Detector(edited(tmp_path, calibration=table), threads=1) for table in (None, dict(score=[0., 1.], sure=[0., .5])))
     image = demo_frames(1)[0]

@@ -10,14 +10,14 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY, BLENDER = ROOT / 'kinequimation', ROOT / 'blender'
 
 DATA = {'skeleton', 'pose', 'clip', 'camera', 'formats'}
-RUN_TIME = DATA | {'metrics', 'video', 'stream', 'legs', 'kinship', 'overlay', 'weights', 'detect', 'lift', 'camera_motion', 'contacts', 'whole_clip', 'refine', 'retarget', 'blender'}
+RUN_TIME = DATA | {'metrics', 'video', 'stream', 'legs', 'certainty', 'kinship', 'overlay', 'weights', 'detect', 'lift', 'camera_motion', 'contacts', 'whole_clip', 'refine', 'retarget', 'blender'}
 MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'}, 'weights': {'skeleton'},
-    'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(), 'stream': {'video'}, 'legs': {'skeleton'}, 'kinship': {'skeleton'}, 'overlay': {'legs', 'pose', 'skeleton', 'stream', 'video'},
+    'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(), 'stream': {'video'}, 'legs': {'skeleton'}, 'certainty': set(), 'kinship': {'skeleton'}, 'overlay': {'legs', 'pose', 'skeleton', 'stream', 'video'},
     'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'real_horse': {'gait', 'skeleton', 'pose'}, 'dataset': {'gait', 'actions', 'horses', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
     'landmark_maps': {'actions', 'blender', 'gait', 'horses', 'skeleton'}, 'accuracy_2d': {'detect', 'formats', 'legs', 'skeleton', 'weights'}, 'speed': {'detect', 'stream', 'train_detector', 'video'},
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
-    'detect': {'kinship', 'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
+    'detect': {'certainty', 'kinship', 'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'fine_tune': {'train_detector', 'detect', 'formats', 'kinship', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
     'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics'},

@@ -1,4 +1,4 @@
-"""Makes a detector's confidence mean something: fits the share of points that are right to its scores, on held-out pictures, draws the line between a
+"""Makes a detector's confidence mean something: fits the share of points that are right to its scores, and how far off they are, on held-out pictures, draws the line between a
 horse and none on the pictures for training (the held-out ones are what it is measured on), and writes both into the weights.
 
     python tools/calibrate_detector.py data/synthetic [--weights detector.onnx] [--limit 400]
@@ -12,9 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import cv2  # noqa: E402
+import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 
 from kinequimation.accuracy_2d import answer, fit_found, fit_scores, load_pictures  # noqa: E402
+from kinequimation.certainty import fit_spread  # noqa: E402
 from kinequimation.detect import Detector  # noqa: E402
 from kinequimation.evaluate import markdown_table  # noqa: E402
 from kinequimation.files import atomic_path  # noqa: E402
@@ -29,11 +31,15 @@ args = parser.parse_args()
 detector = Detector(args.weights, threads=args.threads)
 detector.calibration = None
 pictures, set_ = load_pictures(args.data, args.limit)
-answer(pictures, detector, hows=('given',))
+answer(pictures, detector, hows=('given', 'once'))
 table, rows = fit_scores(pictures, set_)
 print(markdown_table(rows))
 
 new = dict(calibration=table)
+if len(set_) == len(detector.skeleton):   # labels of all keypoints: in films, which are looked at once
+    horses = [p for p in pictures if p.true is not None]
+    off = np.array([(p.said['once'][0] - p.true)/p.side for p in horses])
+    new['spread'] = fit_spread(np.array([p.said['once'][1] for p in horses]), off)
 if (args.data/'annotations'/'train.json').exists():
     claims = {True: [], False: []}
     for p in load_pictures(args.data, part='train')[0]:

@@ -1,0 +1,52 @@
+"""How far off the horse is at the end of the way from a video to space: films of horses, places and cameras that no training has seen, rendered, detected, lifted, refined.
+
+    python tools/measure_films.py data/films [-n 18] [--json nbs/benchmarks.json]
+
+Renders what is not there yet (half a minute a film on two cores), forty frames in each of the gaits in turn, from any side, the camera going along or standing.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from kinequimation.evaluate import evaluate_3d, markdown_table, write_benchmarks  # noqa: E402
+from kinequimation.gait import GAITS  # noqa: E402
+from kinequimation.render import render_clip  # noqa: E402
+
+SEED, FRAMES = 910_000, 40   # of the first film; above HELD_OUT_SEED
+
+
+def filmed(folder, i):
+    "The folder of film number i."
+    out, rng = Path(folder)/f'{i:02d}', np.random.default_rng([77, i])
+    azimuth, follow = float(rng.uniform(-180, 180)), bool(rng.random() < .6)
+    if not (out/'clip.mp4').exists(): render_clip(out, GAITS[i % len(GAITS)], FRAMES, 25, SEED + i, (480, 270), follow=follow, azimuth_deg=azimuth)
+    return out
+
+
+def summed(films):
+    "One row for each 2D and each stage, over all films."
+    keys = dict.fromkeys((r['from_2d'], r['after']) for r in films)
+    of = lambda key, what: np.array([r[what] for r in films if (r['from_2d'], r['after']) == key])
+    return [dict(from_2d=key[0], after=key[1], films=len(of(key, 'mpjpe_mm')), **{f'{name}_mm': round(float(reduce(of(key, what))), 1) for name, what, reduce in (
+        ('mean', 'mpjpe_mm', np.mean), ('median', 'mpjpe_mm', np.median), ('worst', 'mpjpe_mm', np.max), ('pa_median', 'pa_mpjpe_mm', np.median))}) for key in keys]
+
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument('data', type=Path, help='where the films are, or are to be')
+parser.add_argument('-n', type=int, default=18, help='films')
+parser.add_argument('--lifter', type=Path, help='weights; the shipped ones if not given')
+parser.add_argument('--threads', type=int)
+parser.add_argument('--json', type=Path, help='also put the table there')
+args = parser.parse_args()
+films = []
+for i in range(args.n):
+    films += [r | dict(data=GAITS[i % len(GAITS)]) for r in evaluate_3d(filmed(args.data, i), args.lifter, threads=args.threads)]
+    print(f'{i + 1} of {args.n}: {films[-1]["data"]}, ' + ', '.join(f'{r["from_2d"]} {r["after"]} {r["mpjpe_mm"]:.0f}' for r in films[-4:]), file=sys.stderr, flush=True)
+rows = summed(films)
+print(markdown_table(rows))
+if args.json: write_benchmarks(args.json, '3d films', rows, f'python tools/measure_films.py {args.data.name if args.data.is_absolute() else args.data} -n {args.n}')
