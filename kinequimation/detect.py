@@ -68,7 +68,7 @@ def crop(
     border=(127, 127, 127), # what lies outside of the picture
 ) -> np.ndarray:  # (size, size, 3) uint8
     "The window's pixels. A window that shrinks the picture much is fetched from a shrunken copy, else thin legs would fall between the pixels."
-    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    scale = np.sqrt(abs(matrix[0, 0]*matrix[1, 1] - matrix[0, 1]*matrix[1, 0]))
     if scale < _SHRINKS:   # one pixel in the window covers several of the picture: average them first
         x, y, part = _part_in_window(image_bgr, matrix, size)
         h, w = part.shape[:2]

@@ -350,6 +350,15 @@ def test_threads_end_when_the_work_is_stopped(detector, tmp_path, error):
     assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']
 
 
+def test_keypoints_stay_where_no_landmark_agrees():
+    rng = np.random.default_rng(0)
+    found, weights = rng.uniform(0, 200, (68, 2)), np.eye(68)[:16]
+    far = weights @ found + 100.   # all of them speak of another horse
+    np.testing.assert_array_equal(heed(found, np.full(68, .5), weights, far, np.ones(16), 200.), found)
+    near = heed(found, np.full(68, .5), weights, weights @ found + 8., np.ones(16), 200.)
+    assert (np.linalg.norm(near - found, axis=1)[:16] > 4).all()
+
+
 def test_tells_how_far_off_its_keypoints_may_be(detector):
     clips = assets_dir()/'clips'
     told, true = detector.predict_video(clips/'heldout.mp4'), PoseSequence.load(clips/'heldout_pose2d.nc')
