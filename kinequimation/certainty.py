@@ -19,7 +19,7 @@ def fit_spread(
     scores,     # (...) 0..1, the network's own
     errors,     # (..., 2) in shares of the longer side of the horse's box; NaN = not known, left out
     bins=24,
-) -> dict:      # the table for the weights' metadata, key `spread`
+) -> dict:      # the table for the weights' metadata, key `far_off`
     "Within which distance 68 of 100 coordinates are. Raises `InputError` for too few points."
     scores, errors = np.ravel(np.asarray(scores, float)), np.reshape(np.asarray(errors, float), (-1, 2))
     use = np.isfinite(errors).all(-1) & (scores > 0)

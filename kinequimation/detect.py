@@ -269,7 +269,7 @@ class Detector:
         skeleton=HORSE68,  # what the caller expects; other weights raise `InputError`
     ):
         self.session, self.meta = open_weights(weights or assets_dir()/'models'/'detector.onnx', 'detector', skeleton, threads)
-        self.skeleton, self.flip_test, self.spread = skeleton, flip_test, check_spread(self.meta.get('spread'))   # how far off a score is; None: as ours
+        self.skeleton, self.flip_test, self.far_off = skeleton, flip_test, check_spread(self.meta.get('far_off'))   # what a score tells of the error; None: as ours
         self.size, self.stride, self.threshold = self.meta['input_size'][0], self.meta['stride'], self.meta['threshold']
         self.mean, self.std = (np.asarray(self.meta[k], np.float32).reshape(1, 3, 1, 1) for k in ('mean', 'std'))  # RGB
         self.input, self.output = self.session.get_inputs()[0].name, ['prob', 'landmarks'] if self.meta.get('landmarks') else ['prob']   # nobody asks for the facing here
@@ -783,7 +783,7 @@ def _predict_video(self,
     points = (np.array([_nothing(len(self.skeleton))[0] if h is None else h.points for h in found]) + .5)*scale - .5
     points, scores = undo_swaps(points, np.array([np.zeros(len(self.skeleton)) if h is None else h.scores for h in found]), self.skeleton)
     for doubt in (doubt_shared, doubt_stretched): scores, _ = doubt(points, scores, self.skeleton)
-    off = pixels_off(*spread(points, scores, at, n), self.spread)
+    off = pixels_off(*spread(points, scores, at, n), self.far_off)
     points, scores = spread(points, calibrate(scores, self.calibration), at, n)
     others = [dict(frame=int(at[n]), bbox_xyxy=(b*np.tile(scale, 2)).round().astype(int).tolist()) for n, b in follower.met]
     return PoseSequence.from_arrays(points, scores, fps=info.fps, skeleton=self.skeleton, image_size=info.size, source=Path(path).name, position_std=off,

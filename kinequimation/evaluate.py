@@ -90,7 +90,10 @@ def evaluate_2d(
         given.append(detector.predict(image, true_box(true[i]), looks=(1.,))[0])
         if progress: progress(i + 1, 2*len(true))
     found = detector.predict_video(film.video, progress=progress and (lambda done, total: progress(len(true) + done, 2*len(true))))
-    return [row_2d(np.array(given), true, seen, data=film.name, box='given'), row_2d(found.xyz().astype(float), true, seen, data=film.name, box='found')]
+    off, told = np.abs(found.xyz() - true), found.position_std()
+    known = np.isfinite(off) & np.isfinite(told)
+    return [row_2d(np.array(given), true, seen, data=film.name, box='given'),
+            row_2d(found.xyz().astype(float), true, seen, data=film.name, box='found') | dict(within_std=round(float((off < told)[known].mean()), 3) if known.any() else '')]
 
 # %% ../nbs/80a_evaluate.ipynb #80-015
 def true_root(
@@ -226,6 +229,7 @@ TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer si
           'animals': '3D: other animals, seen from two sides by a known camera; mm at the size of a horse, of the joints that a horse has too; farthest: from the root, of all 68 keypoints',
           'speed': 'Speed: windows a second of the detector beside HRNet-W32, taking turns; times_hrnet: on as many threads, through ONNX Runtime', 'speed film': "Speed: `detect` on a film; ratio: its time by the network's own",
           'lifter': 'Lifter: motion, horses, cameras and speeds it did not learn from; mm at 1.60 m at the withers; within_std: share of coordinates within one told standard deviation',
+          '2d films': '2D: films of horses that no training has seen; within_std: share of coordinates within the told standard deviation, of all films, of the worst, of the best',
           '3d films': '3D: films of horses that no training has seen, from the video on; mm at 1.60 m at the withers, the mean, the median and the worst of the films',
           '2d finder': '2D: horses found in all pictures of a set that no training has seen', 'lifter speed': 'Lifter: speed', 'lifters': 'Lifters: trained on the same batches for ten minutes of processor time each, measured on the same clips',
           'render': 'Rendering: what a labelled frame costs beside an empty picture of the same size and settings',

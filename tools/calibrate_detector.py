@@ -1,5 +1,5 @@
 """Makes a detector's confidence mean something: fits the share of points that are right to its scores, and how far off they are, on held-out pictures, draws the line between a
-horse and none on the pictures for training (the held-out ones are what it is measured on), and writes both into the weights.
+horse and none on the pictures for training (the held-out ones are what it is measured on), and writes all three into the weights.
 
     python tools/calibrate_detector.py data/synthetic [--weights detector.onnx] [--limit 400]
 """
@@ -39,7 +39,7 @@ new = dict(calibration=table)
 if len(set_) == len(detector.skeleton):   # labels of all keypoints: in films, which are looked at once
     horses = [p for p in pictures if p.true is not None]
     off = np.array([(p.said['once'][0] - p.true)/p.side for p in horses])
-    new['spread'] = fit_spread(np.array([p.said['once'][1] for p in horses]), off)
+    new['far_off'] = fit_spread(np.array([p.said['once'][1] for p in horses]), off)
 if (args.data/'annotations'/'train.json').exists():
     claims = {True: [], False: []}
     for p in load_pictures(args.data, part='train')[0]:
