@@ -25,7 +25,7 @@ import numpy as np
 from .files import InputError, assets_dir
 from .certainty import check_spread, pixels_off
 from .kinship import heed, taught_landmarks
-from .legs import doubt_shared, doubt_stretched, leg_pairs, undo_swaps
+from .legs import doubt_shared, doubt_stretched, leapt, leg_pairs, undo_swaps
 from .overlay import draw_pose, overlay_video, side_colour
 from .pose import PoseSequence
 from .skeleton import HORSE68
@@ -781,13 +781,15 @@ def _predict_video(self,
     n = min(max(info.n_frames, at[-1] + 1), at[-1] + stride)
     if progress and n > at[-1] + 1: progress(n, n)
     points = (np.array([_nothing(len(self.skeleton))[0] if h is None else h.points for h in found]) + .5)*scale - .5
-    points, scores = undo_swaps(points, np.array([np.zeros(len(self.skeleton)) if h is None else h.scores for h in found]), self.skeleton)
+    scores = np.array([np.zeros(len(self.skeleton)) if h is None else h.scores for h in found])
+    kept = ~leapt(points, scores, info.fps/stride)
+    points, scores = undo_swaps(points[kept], scores[kept], self.skeleton)
     for doubt in (doubt_shared, doubt_stretched): scores, _ = doubt(points, scores, self.skeleton)
-    off = pixels_off(*spread(points, scores, at, n), self.far_off)
-    points, scores = spread(points, calibrate(scores, self.calibration), at, n)
+    off = pixels_off(*spread(points, scores, np.array(at)[kept], n), self.far_off)
+    points, scores = spread(points, calibrate(scores, self.calibration), np.array(at)[kept], n)
     others = [dict(frame=int(at[n]), bbox_xyxy=(b*np.tile(scale, 2)).round().astype(int).tolist()) for n, b in follower.met]
     return PoseSequence.from_arrays(points, scores, fps=info.fps, skeleton=self.skeleton, image_size=info.size, source=Path(path).name, position_std=off,
-                                    log=[dict(step='detect', weights=self.meta.get('name', ''), flip_test=d.flip_test, stride=stride, half=bool(half), other_horses=others)])
+                                    log=[dict(step='detect', weights=self.meta.get('name', ''), flip_test=d.flip_test, stride=stride, half=bool(half), other_horses=others, leapt=np.array(at)[~kept].tolist())])
 
 Detector.predict_video = _predict_video
 
@@ -827,7 +829,7 @@ def _go_back(follower, horse, waiting, found):
 def spread(
     points,    # (n, K, 2)
     scores,    # (n, K)
-    at,        # (n,) the frames they belong to, rising from 0
+    at,        # (n,) the frames they belong to, rising; before the first and after the last of them the horse stays where it is
     n_frames,
 ) -> tuple:    # (n_frames, K, 2), (n_frames, K)
     "Keypoints for the frames between those that were looked at, on straight lines; with half the score of the less sure end."

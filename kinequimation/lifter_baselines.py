@@ -20,8 +20,9 @@ from .actions import ACTIONS
 from .camera import intrinsics
 from .detect import Detector
 from .files import InputError, assets_dir, atomic_path, existing_file
-from .lift import Lifter, LiveLifter, levelled, network_input, split_answer
+from .lift import Lifter, LiveLifter, levelled, mirror_input, network_input, split_answer
 from .metrics import acceleration_error, mpjpe, pa_mpjpe
+from .skeleton import HORSE68
 from .train_lifter import MANNERS, N_KEYPOINTS, Bank, TemporalNet, draw_batch, has_bf16, held_out, make_bank, measure, measured_errors, replay, seen_from, times_of
 from .train_lifter import _mean_of, _one_step, _optimizers, _set_rate
 
@@ -218,6 +219,7 @@ def train_ours(
     batch=32,       # windows a step
     n_frames=94,    # of a window
     channels=384,   # the network's width
+    calm=1.,        # see `loss_of`
 ):                  # the trained `TemporalNet`
     "Ours on the same batches for the same time."
     net = TemporalNet(channels)
@@ -225,7 +227,7 @@ def train_ours(
     mean, optimizers, began, step = _mean_of(net), _optimizers(net, (.02, 2e-3)), time.process_time(), 0
     while (done := (time.process_time() - began)/60/minutes) < 1:
         _set_rate(optimizers, min(1, (step + 1)/20)*max(min(1., (1 - done)/.75), .003))
-        _one_step(net, draw_batch(np.random.default_rng([seed, step]), bank, batch, n_frames, measured_errors()), optimizers, has_bf16())
+        _one_step(net, draw_batch(np.random.default_rng([seed, step]), bank, batch, n_frames, measured_errors()), optimizers, has_bf16(), calm)
         mean.update_parameters(net); step += 1
     return mean.module.eval()
 
@@ -234,13 +236,18 @@ def answer(
     net,
     pose2d,           # frame 'image', with its focal length
 ) -> np.ndarray:      # (T, 68, 3) m, root-relative, in the camera's axes
-    "A network's own answer: no mirror, no following of the picture."
+    "A network's own answer, averaged with its answer for the mirrored film (Pavllo et al. 2019, section 5); the picture is not followed."
     K = intrinsics(pose2d.image_size, focal_px=pose2d.focal_px)
     x, R = network_input((pose2d.xyz().astype(float) - K[:2, 2])/K[0, 0], levelled(pose2d.scores()))
+    flip = HORSE68.flip_indices
+    return (_places(net, x) + _places(net, mirror_input(x, flip))[:, flip]*np.float32([-1, 1, 1]))/2 @ R
+
+def _places(net, x):
+    "(T, 68, 3) m, root-relative, before the virtual cameras."
     pad = (net.receptive_field - 1)//2
     with torch.no_grad(): got = net(torch.from_numpy(np.pad(x, ((pad, pad), (0, 0)), mode='edge'))[None])[0].numpy()
     position = got if got.ndim == 3 else split_answer(got)['bones'][..., :3]
-    return (position - position[:, :1]) @ R
+    return position - position[:, :1]
 
 def row(name, net, n_clips, **how) -> dict:
     "One line of the table; `net` may also be a `Lifter`."

@@ -471,6 +471,7 @@ def loss_of(
     net: TemporalNet,
     got: dict,   # of `forward(x, parts=True)`
     true: dict,  # of `draw_batch`
+    calm=0.,     # weight of what the acceleration is off: a network that is trained for minutes trembles without, one that is trained for hours does not
 ) -> tuple:      # loss, and what to tell: mm and degrees
     "What training makes small."
     T, after = true['x'].shape[1], net.receptive_field - 1 - net.past
@@ -486,6 +487,7 @@ def loss_of(
              .02*F.binary_cross_entropy_with_logits(rest[..., :4], t['contact'].clamp(0, 1)), .05*(rest[..., 4:N_WORLD] - t['world']).abs().mean(),
              .004*(off.detach().abs()/.03*(-spread).exp() + spread).mean(),
              .3*_size(got['frame_position'] - true['position']).mean(), .15*_size(got['frame_shape'] - own).mean(), .09*_size(got['frame_turn'] - body).mean()]
+    if calm: parts.insert(0, calm*_size(off[:, 2:] - 2*off[:, 1:-1] + off[:, :-2]).mean())
     return sum(parts), dict(mm=1000*place.item(), turn_deg=float(np.degrees(turn.item())), frame_mm=1000*parts[-3].item()/.3)
 
 # %% ../nbs/31_train_lifter.ipynb #31-038
@@ -559,10 +561,10 @@ def train_lifter(
     return mean.module.eval()
 
 # %% ../nbs/31_train_lifter.ipynb #31-041
-def _one_step(net, true, optimizers, bf16):
+def _one_step(net, true, optimizers, bf16, calm=0.):
     net.train()
     with torch.autocast('cpu', torch.bfloat16, enabled=bf16): got = net(true['x'], parts=True)
-    loss, told = loss_of(net, got, true)
+    loss, told = loss_of(net, got, true, calm)
     for o in optimizers: o.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(optimizers[1].param_groups[0]['params'], 1.)

@@ -350,6 +350,19 @@ def test_threads_end_when_the_work_is_stopped(detector, tmp_path, error):
     assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']
 
 
+def test_a_picture_in_which_the_horse_faces_the_other_way_gives_way_to_its_neighbours(detector, tmp_path):
+    film = demo_frames(16)
+    right = detector.predict_video(write(tmp_path/'right.mp4', film))
+    across = lambda t: int(np.ptp(right.xyz()[t, :, 0])/2 + right.xyz()[t, :, 0].min())
+    turned = film[8][:, ::-1]
+    film[8] = np.roll(turned, across(8) - (turned.shape[1] - 1 - across(8)), axis=1)   # where it was, but mirrored
+    mended = detector.predict_video(write(tmp_path/'turned.mp4', film))
+    assert right.log[-1]['leapt'] == [] and mended.log[-1]['leapt'] == [8]
+    off = np.linalg.norm(mended.xyz() - right.xyz(), axis=-1)/np.ptp(right.xyz()[8, :, 0])
+    assert np.median(off[8]) < .03
+    assert (mended.scores()[8] <= .5*right.scores()[[7, 9]].max(0) + .02).all()
+
+
 def test_keypoints_stay_where_no_landmark_agrees():
     rng = np.random.default_rng(0)
     found, weights = rng.uniform(0, 200, (68, 2)), np.eye(68)[:16]

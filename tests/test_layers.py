@@ -20,7 +20,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'detect': {'certainty', 'kinship', 'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'fine_tune': {'train_detector', 'detect', 'formats', 'kinship', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
-    'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics'},
+    'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics', 'skeleton'},
     'camera_motion': {'pose', 'camera'}, 'contacts': {'skeleton'}, 'whole_clip': {'skeleton'},
     'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
     'gait_analysis': {'contacts', 'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'player', 'pose', 'real_horse'}, 'measure_refine': RUN_TIME | {'gait', 'gait_analysis', 'horses'}, 'measure_animals': RUN_TIME,
