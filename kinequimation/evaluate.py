@@ -140,14 +140,22 @@ def evaluate_3d(
     for name, pose2d in dict(true=film.pose2d, detected=detected).items():
         lifted = lifter(pose2d)
         refined = refine(lifted, pose2d)
-        for stage, xyz in (('lift', lifted.xyz().astype(float)), ('refine', _in_camera(refined))):
-            rows.append(row_3d(xyz, true, film.pose2d.fps, lifted.skeleton, data=film.name, from_2d=name, after=stage))
+        for stage, pose, xyz in (('lift', lifted, lifted.xyz().astype(float)), ('refine', refined, _in_camera(refined))):
+            rows.append(row_3d(xyz, true, film.pose2d.fps, lifted.skeleton, data=film.name, from_2d=name, after=stage) | dict(within_std=_within(pose, true)))
     return rows
 
 def _in_camera(pose3d):
     "(T, K, 3) m, root-relative, in the axes of the camera that the pose supposes."
     xyz = pose3d.xyz().astype(float)
     return np.einsum('tij,tkj->tki', pose3d.world_to_camera()[:, :3, :3], xyz - xyz[:, :1])
+
+def _within(pose3d, true):
+    "The share of coordinates that are within the told standard deviation, along the axes for which it is told; the root is left out, since it is 0."
+    M, xyz = pose3d.world_to_camera(), pose3d.xyz().astype(float)
+    true = true if M is None else np.einsum('tji,tkj->tki', M[:, :3, :3], true)   # told along the axes of the world
+    off, told = np.abs(xyz - xyz[:, :1] - true)[:, 1:], pose3d.position_std()[:, 1:]
+    known = np.isfinite(off) & np.isfinite(told)
+    return round(float((off < told)[known].mean()), 3) if known.any() else ''
 
 # %% ../nbs/80a_evaluate.ipynb #80-023
 def evaluate_retarget(
@@ -222,7 +230,7 @@ TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer si
           '2d legs': '2D: left and right of the leg pairs that are more than a tenth of the box apart',
           '2d calibration': '2D: how sure the detector was, and the share within a twentieth of the box',
           'fine-tune': 'Fine-tuned on labelled pictures: share of landmarks within 5, 10 and 20 % of the longer side of the given box, each picture by a network that has not seen it',
-          '3d': '3D: millimetres at 1.60 m at the withers', 'retarget': "Blender: between the rig's DEF bones and the clip, millimetres",
+          '3d': '3D: millimetres at 1.60 m at the withers; within_std: share of coordinates within one told standard deviation', 'retarget': "Blender: between the rig's DEF bones and the clip, millimetres",
           'rig': "Blender: generated motion on the rig: its DEF bones against the clip, planted hooves against their places, keys beside a key a frame",
           'rokoko': "Blender 4.5: our retargeter and the Rokoko add-on on the same clips in one run",
           'refine': '3D: the refined motion of generated horses; shares of clips (of events, of joints) that keep what is asked of them',
@@ -230,7 +238,7 @@ TITLES = {'2d': '2D: share of keypoints within 5, 10 (and 20) % of the longer si
           'speed': 'Speed: windows a second of the detector beside HRNet-W32, taking turns; times_hrnet: on as many threads, through ONNX Runtime', 'speed film': "Speed: `detect` on a film; ratio: its time by the network's own",
           'lifter': 'Lifter: motion, horses, cameras and speeds it did not learn from; mm at 1.60 m at the withers; within_std: share of coordinates within one told standard deviation',
           '2d films': '2D: films of horses that no training has seen; within_std: share of coordinates within the told standard deviation, of all films, of the worst, of the best',
-          '3d films': '3D: films of horses that no training has seen, from the video on; mm at 1.60 m at the withers, the mean, the median and the worst of the films',
+          '3d films': '3D: films of horses that no training has seen, from the video on; mm at 1.60 m at the withers, the mean, the median and the worst of the films; within_std: share of coordinates within one told standard deviation, of all films and of the worst',
           '2d finder': '2D: horses found in all pictures of a set that no training has seen', 'lifter speed': 'Lifter: speed', 'lifters': 'Lifters: trained on the same batches for ten minutes of processor time each, measured on the same clips',
           'render': 'Rendering: what a labelled frame costs beside an empty picture of the same size and settings',
           'gait': 'The generated horse beside a real one on a treadmill: real : generated. Touch-downs of LF, RH, RF (LH = 0), travel in cm'}

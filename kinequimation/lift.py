@@ -380,11 +380,24 @@ def _turned_back(self, a, turn, net_fps):
                 up=back(a['up'])/np.maximum(np.linalg.norm(a['up'], axis=-1, keepdims=True), 1e-9),
                 contact=1/(1 + np.exp(-np.clip(a['contact'], -30, 30))), length=np.exp(np.median(np.clip(a['log_length'], -2, 2), 0)))
 
-def _honest(self, std, tremble, weight, n_landmarks=None):
-    "Standard deviations (T, K, 3) m with what the network can't know: that the keypoints tremble (T,), and that they are few."
-    return np.sqrt(std**2 + (self.unrest*np.nan_to_num(tremble)[:, None, None])**2)*self.scarce**scarcity(weight, n_landmarks)[:, None, None]
+Lifter.shape = _shape
 
-Lifter.shape, Lifter.honest = _shape, _honest
+# %% ../nbs/30_lift.ipynb #30-036b
+_AS_TOLD = np.array([.82, .82, 1.63])   # m along the camera's axes for each m that a keypoint is told to be off across the view: `tools/measure_films.py --first 18 --fit`
+
+def _honest(self, std, tremble, weight, n_landmarks=None, off=0.):
+    "Standard deviations (T, K, 3) m with what the network can't know: that the keypoints tremble (T,) m, that they are few, and how far `off` (T, K) m they are told to be."
+    std = np.sqrt(std**2 + (self.unrest*np.nan_to_num(tremble)[:, None, None])**2)*self.scarce**scarcity(weight, n_landmarks)[:, None, None]
+    return np.hypot(std, _AS_TOLD*np.asarray(off)[..., None])
+
+def _told_off(pose2d, root, focal_px):
+    "How far off the keypoints say that they are (T, K), m at the horse; where one does not say, the median of the clip. 0 if nobody says anything."
+    std = pose2d.position_std()
+    if std is None or not np.isfinite(std).any(): return 0.
+    off = std.mean(-1)*(root[:, 2]/focal_px)[:, None]
+    return np.where(np.isfinite(off), off, np.nanmedian(off))
+
+Lifter.honest = _honest
 
 # %% ../nbs/30_lift.ipynb #30-037
 def _lift(self,
@@ -410,7 +423,7 @@ def _lift(self,
         shape = follow_picture(got['position'], tangent, level, root, _doubt(tremble, _n_landmarks(pose2d)), smooth_frames=0. if self.causal else pose2d.fps/25)
         got['position'], root = shape - shape[:, :1], root + shape[:, 0]
     if not self.causal: got['position'], root = _of_one_length(self, got, root, level, scarcity(weight, _n_landmarks(pose2d)))
-    got['std'], got['tremble'] = self.honest(got['std'], tremble, weight, _n_landmarks(pose2d)), tremble
+    got['std'], got['tremble'] = self.honest(got['std'], tremble, weight, _n_landmarks(pose2d), _told_off(pose2d, root, K[0, 0])), tremble
     got['confidence'] = np.where(weight > 0, weight, .5*weight.mean(1, keepdims=True))*got['seen'][:, None]
     return _told(self, pose2d, got, root, image_size, float(K[0, 0]))
 

@@ -354,3 +354,19 @@ def test_keypoints_made_of_landmarks_pull_less(lifter, monkeypatch):
     monkeypatch.setattr('kinequimation.lift._GUESSED', 0.)
     before = measure(lifter, 14, manner='ap10k', seed=40_000)
     assert now['pa_mpjpe_mm'] < before['pa_mpjpe_mm'] - .5
+
+
+def test_hears_how_far_off_the_keypoints_are_told_to_be(lifter):
+    pose2d, _ = filmed('trot', seed=3)
+    plain, px = lifter(pose2d), 3.
+    told = np.full(pose2d.xyz().shape, px)
+    told[:, 5], told[4] = np.nan, np.nan   # a keypoint, and a frame, of which nobody says anything: as the others
+    hears = lifter(pose2d.replace(position_std=told))
+    np.testing.assert_array_equal(plain.xyz(), hears.xyz())
+    off = px*(hears.root_location()[:, 2]/hears.focal_px)[:, None]
+    more = np.sqrt(hears.position_std().astype(float)**2 - plain.position_std().astype(float)**2)
+    assert np.isfinite(more).all()
+    some = np.delete(np.arange(len(more)), 4)
+    for axis in (0, 1): np.testing.assert_allclose(more[some][..., axis], np.broadcast_to(.82*off[some], more[some][..., axis].shape), rtol=.2)
+    assert (more[..., 2] > 1.4*more[..., 0]).all()
+    assert lifter(pose2d.replace(position_std=np.full(told.shape, np.nan))).position_std() == pytest.approx(plain.position_std())
