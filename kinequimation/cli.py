@@ -224,16 +224,25 @@ def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'
     from kinequimation.pipeline import animate
     with Bars(quiet) as bars:
         paths = animate(video, out, withers_height, fov, _box(bbox), smoothing, camera.value, not no_blender, detector, lifter, threads, bars)
-    if others := _others(paths['pose2d.nc']): _say(others)
+    if noticed := _noticed(paths['pose2d.nc']): _say(noticed)
     scene = paths.get('scene.blend')
     _report(paths.values(), f'Look at {paths["overlay.mp4"]} first' + (f', then open {scene} in Blender and press Space.' if scene else '.') + f' Film and horse side by side: kinequimation view {out}')
 
 # %% ../nbs/81_cli.ipynb #81-023
-def _others(pose2d):
-    "One line about horses that were seen and not followed, and how to follow one of them; '' if there were none."
-    from kinequimation.detect import other_horses
+def _noticed(pose2d):
+    "One line: frames that were not believed; horses that were seen and not followed, and how to follow one of them. '' if there is nothing to tell."
     from kinequimation.pipeline import read_pose
-    others = other_horses(read_pose(pose2d))
+    pose = read_pose(pose2d)
+    return ' '.join(told for told in (_disbelieved(pose), _others(pose)) if told)
+
+def _disbelieved(pose):
+    frames = [i for step in pose.log for i in step.get('leapt', [])]
+    if not frames: return ''
+    return f'In frame{"s" if len(frames) > 1 else ""} {", ".join(map(str, frames[:6]))}{f" and {len(frames) - 6} more" if len(frames) > 6 else ""} the horse leapt away and back, which none does: filled from the frames around.'
+
+def _others(pose):
+    from kinequimation.detect import other_horses
+    others = other_horses(pose)
     if not others: return ''
     boxes = ' or '.join(','.join(map(str, h['bbox_xyxy'])) for h in others)
     return f'{len(others)} other horse{"s" if len(others) > 1 else ""} in frame {others[0]["frame"]}, at {boxes}. This one was followed; for another, say where it is in the first frame with --bbox.'
@@ -247,7 +256,7 @@ def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('p
     "Find the 68 keypoints in every frame: video -> pose2d.nc (pixels)."
     from kinequimation.pipeline import detect
     with Bars(quiet) as bars: path = detect(video, _target(out, '.nc', video), _box(bbox), detector, threads, bars, stride, half)
-    _report([path], _others(path))
+    _report([path], _noticed(path))
 
 # %% ../nbs/81_cli.ipynb #81-025
 @app.command(rich_help_panel=STAGE, name='overlay')

@@ -90,10 +90,13 @@ def evaluate_2d(
         given.append(detector.predict(image, true_box(true[i]), looks=(1.,))[0])
         if progress: progress(i + 1, 2*len(true))
     found = detector.predict_video(film.video, progress=progress and (lambda done, total: progress(len(true) + done, 2*len(true))))
-    off, told = np.abs(found.xyz() - true), found.position_std()
-    known = np.isfinite(off) & np.isfinite(told)
     return [row_2d(np.array(given), true, seen, data=film.name, box='given'),
-            row_2d(found.xyz().astype(float), true, seen, data=film.name, box='found') | dict(within_std=round(float((off < told)[known].mean()), 3) if known.any() else '')]
+            row_2d(found.xyz().astype(float), true, seen, data=film.name, box='found') | dict(within_std=_share_within(np.abs(found.xyz() - true), found.position_std()))]
+
+def _share_within(off, told):
+    "The share of coordinates that are off by less than one told standard deviation; '' where nothing is known."
+    known = np.isfinite(off) & np.isfinite(told)
+    return round(float((off < told)[known].mean()), 3) if known.any() else ''
 
 # %% ../nbs/80a_evaluate.ipynb #80-015
 def true_root(
@@ -150,12 +153,10 @@ def _in_camera(pose3d):
     return np.einsum('tij,tkj->tki', pose3d.world_to_camera()[:, :3, :3], xyz - xyz[:, :1])
 
 def _within(pose3d, true):
-    "The share of coordinates that are within the told standard deviation, along the axes for which it is told; the root is left out, since it is 0."
+    "`_share_within` along the axes for which the spread is told; the root is left out, since it is 0."
     M, xyz = pose3d.world_to_camera(), pose3d.xyz().astype(float)
     true = true if M is None else np.einsum('tji,tkj->tki', M[:, :3, :3], true)   # told along the axes of the world
-    off, told = np.abs(xyz - xyz[:, :1] - true)[:, 1:], pose3d.position_std()[:, 1:]
-    known = np.isfinite(off) & np.isfinite(told)
-    return round(float((off < told)[known].mean()), 3) if known.any() else ''
+    return _share_within(np.abs(xyz - xyz[:, :1] - true)[:, 1:], pose3d.position_std()[:, 1:])
 
 # %% ../nbs/80a_evaluate.ipynb #80-023
 def evaluate_retarget(

@@ -406,7 +406,7 @@ def _lift(self,
 ) -> PoseSequence:         # frame 'root': metres for a horse of 1.60 m, camera axes; with root_location, rotation, position_std and focal_px
     """All keypoints of every frame. A frame without keypoints is answered from its neighbours as far as the network sees; beyond that it is NaN.
     The data set also has `tremble` (m: of the keypoints about the answer), `velocity` (m/s), `up` (a unit vector), `contact_probability` (LH, LF, RH, RF) and `bone_length` (m, one a keypoint and clip: from its parent).
-    Confidence is the keypoint's own where it was seen, half of the frame's mean where the network had to guess it. Raises `InputError`."""
+    Confidence is the keypoint's own where it was seen, half of the frame's mean where the network had to guess it. What `pose2d` tells of how far off its keypoints may be counts in `position_std`. Raises `InputError`."""
     pose2d = pose2d.require(frame='image', n_dims=2, skeleton=self.skeleton)
     if not _FPS[0] <= pose2d.fps <= _FPS[1]: raise InputError(f'Expected {_FPS[0]:g} to {_FPS[1]:g} frames a second, but got {pose2d.fps:g}. How was the video filmed?')
     xy, weight = pose2d.xyz().astype(float), pose2d.scores().astype(float)

@@ -487,8 +487,8 @@ def loss_of(
              .02*F.binary_cross_entropy_with_logits(rest[..., :4], t['contact'].clamp(0, 1)), .05*(rest[..., 4:N_WORLD] - t['world']).abs().mean(),
              .004*(off.detach().abs()/.03*(-spread).exp() + spread).mean(),
              .3*_size(got['frame_position'] - true['position']).mean(), .15*_size(got['frame_shape'] - own).mean(), .09*_size(got['frame_turn'] - body).mean()]
-    if calm: parts.insert(0, calm*_size(off[:, 2:] - 2*off[:, 1:-1] + off[:, :-2]).mean())
-    return sum(parts), dict(mm=1000*place.item(), turn_deg=float(np.degrees(turn.item())), frame_mm=1000*parts[-3].item()/.3)
+    restless = calm*_size(off[:, 2:] - 2*off[:, 1:-1] + off[:, :-2]).mean() if calm else 0.
+    return sum(parts) + restless, dict(mm=1000*place.item(), turn_deg=float(np.degrees(turn.item())), frame_mm=1000*parts[-3].item()/.3)
 
 # %% ../nbs/31_train_lifter.ipynb #31-038
 class Muon(torch.optim.Optimizer):

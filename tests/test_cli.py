@@ -10,11 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import CLI, ROOT, cli_env, complaint
-from kinequimation.cli import EXIT_CODE, What, app, explain
+from kinequimation.cli import EXIT_CODE, What, _noticed, app, explain
 from kinequimation.evaluate import EVALUATIONS, evaluate_rig
 from kinequimation.files import InputError
 from kinequimation.formats import read_pose
 from kinequimation.lifter_baselines import evaluate_lifters
+from kinequimation.pose import PoseSequence
 from kinequimation.speed import evaluate_speed
 
 COMMANDS = ['animate', 'detect', 'overlay', 'lift', 'refine', 'retarget', 'apply', 'export', 'view', 'gait', 'render-dataset', 'train-detector', 'fine-tune', 'train-lifter', 'evaluate', 'doctor']
@@ -123,3 +124,11 @@ def test_doctor_says_what_to_do(tmp_path):
     env = cli_env(tmp_path)
     done = subprocess.run(CLI + ['doctor'], cwd=tmp_path, capture_output=True, text=True, env=dict(env, PYTHONPATH=f"{tmp_path}:{env['PYTHONPATH']}"))
     assert done.returncode == 1 and 'libgomp.so.1' in done.stdout and 'pip install' in done.stdout and 'Traceback' not in done.stderr, done
+
+
+def test_what_was_noticed_in_a_film_is_told_in_one_line(tmp_path):
+    told = lambda **step: _noticed(PoseSequence.from_arrays(np.ones((9, 68, 2)), log=[dict(step='detect', **step)], fps=25).save(tmp_path/'pose2d.nc'))
+    assert told() == told(other_horses=[], leapt=[]) == ''
+    assert 'frame 3 the horse leapt' in told(leapt=[3]) and 'frames 0, 1, 2, 3, 4, 5 and 3 more the horse leapt' in told(leapt=list(range(9)))
+    both = told(leapt=[3], other_horses=[dict(frame=2, bbox_xyxy=[1, 2, 30, 40])])
+    assert 'leapt' in both and '1 other horse in frame 2, at 1,2,30,40' in both and '\n' not in both
