@@ -30,9 +30,9 @@ def _landmark_pairs(marks, left, right):
     return [l for _, l, _ in sorted(pairs)], [r for _, _, r in sorted(pairs)]
 
 # %% ../nbs/05_legs.ipynb #05-012
-_FAR = .15        # share of the horse's size: a jump costs no more than this
+_FAR = .25        # share of the horse's size: a jump costs no more than this
 _OPINION = .12    # weight of what the network itself said in each frame
-_CHANGE = .06     # what it costs, a leg point, to begin or end an exchange
+_CHANGE = .03     # what it costs, a leg point, to begin or end an exchange
 
 def undo_swaps(
     points,               # (T, K, 2) px, NaN where nothing was found
