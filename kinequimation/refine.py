@@ -428,16 +428,25 @@ def _lost(before, after):
     number = np.cumsum(np.diff(before.astype(int), axis=0, prepend=0) == 1, axis=0)*before
     return np.stack([~np.isin(n, n[left]) & (n > 0) for n, left in zip(number.T, after.T)], 1)
 
-def _really_there(contact, near):
-    "Contacts (T, 4) without the first and last frames of a stance in which the hoof is not at its place yet, or no more."
+def _really_there(contact, near, edge=2):
+    "Contacts (T, 4) without the frames at either end of a stance in which the hoof is not at its place yet, or no more, nor those beyond one, `edge` at most."
     out = contact.copy()
     for f in range(4):
-        for rows in (range(len(out)), range(len(out) - 1, -1, -1)):
-            at_edge = True
-            for t in rows:
-                if out[t, f] and at_edge: out[t, f] = near[t, f]
-                at_edge = not out[t, f]
+        rows = np.flatnonzero(contact[:, f])
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+            there = near[run, f]
+            first, last = _held(there, edge), len(run) - _held(there[::-1], edge)
+            if first >= last:   # of so short a stance, the longest piece
+                part = max(np.split(np.arange(len(run)), np.flatnonzero(np.diff(there)) + 1), key=lambda p: there[p].sum())
+                first, last = (part[0], part[-1] + 1) if there.any() else (0, 0)
+            out[run[:first], f] = out[run[last:], f] = False
     return out
+
+def _held(there, edge):
+    "The first of the frames (n,) that is at its place, and so are those right after it, `edge` in all."
+    n = 0
+    while not there[n:n + edge].all(): n += int(np.flatnonzero(~there[n:n + edge])[-1]) + 1
+    return n
 
 # %% ../nbs/40_refine.ipynb #40-045
 CAMERAS = ('auto', 'static', 'pan', 'follow')

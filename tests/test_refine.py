@@ -233,6 +233,14 @@ def test_stances_at_the_ends_of_a_clip_end_where_the_hoof_leaves():
     assert got[:, 2:].all(), 'a place that is left in the midst of a stance is for the fit to mend'
 
 
+def test_a_stance_ends_where_its_hoof_leaves_its_place_for_the_first_time():
+    "A frame at the end of a film, back near its place, does not hold the one before it that is not."
+    rows = lambda text: np.tile(np.array(list(text)) == '1', (4, 1)).T
+    for contact, near, left in (('0011111111', '1111111101', '0011111100'), ('0011111100', '1110111111', '0000111100'), ('0011111100', '1111101111', '0011111100'),
+                                ('0011111100', '1111110011', '0011110000'), ('0011111100', '0000000000', '0000000000'), ('1111100111', '1111111101', '1111100100')):
+        assert (_really_there(rows(contact), rows(near)) == rows(left)).all(), (contact, near)
+
+
 def test_zoom_is_no_approach():
     "A lens that zooms in by half while a horse walks past: the path as without."
     motion = generate('walk', n_frames=40, fps=25, seed=2)
