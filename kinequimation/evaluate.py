@@ -123,7 +123,14 @@ def row_3d(
     pred = pred - pred[:, :1]
     return dict(**first, frames=len(true), mpjpe_mm=mm(mpjpe(pred, true)), n_mpjpe_mm=mm(n_mpjpe(pred, true)),
                 pa_mpjpe_mm=mm(pa_mpjpe(pred, true)), mpjve_mm_s=mm(mpjve(pred, true, fps)),
-                bone_variation=round(float(np.nanmedian(bone_length_variation(pred, skeleton))), 4), missed=round(float(np.isnan(pred).all((1, 2)).mean()), 3))
+                swing=_swing(pred, true, skeleton), bone_variation=round(float(np.nanmedian(bone_length_variation(pred, skeleton))), 4), missed=round(float(np.isnan(pred).all((1, 2)).mean()), 3))
+
+def _swing(pred, true, skeleton, least_m=.1):
+    "How far the hooves go to and fro below hips and shoulder joints, against the truth (1 = as far; standard deviations, mean of the legs); None for a horse that stands. What is not sure of itself plays down motion, and millimetres hardly show it."
+    i = skeleton.index
+    of = lambda xyz: np.array([np.sqrt(np.nanvar(xyz[:, i(f'{hoof}.{x}')] - (xyz[:, i(f'{top}.L')] + xyz[:, i(f'{top}.R')])/2, axis=0).sum())
+                               for hoof, top in (('r_hoof', 'thigh'), ('f_hoof', 'upper_arm')) for x in 'LR'])
+    return None if (of(true) < least_m).any() else round(float((of(pred)/of(true)).mean()), 3)
 
 # %% ../nbs/80a_evaluate.ipynb #80-019
 def evaluate_3d(

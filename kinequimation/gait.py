@@ -19,7 +19,7 @@ from .skeleton import HORSE_RIG, Skeleton, fk, fk_tails
 # %% ../nbs/10_gait.ipynb #10-009
 LEGS = ('LH', 'LF', 'RH', 'RF')  # the order of contacts everywhere
 GAITS = ('stand', 'walk', 'trot', 'canter_left', 'canter_right', 'gallop_left', 'gallop_right')
-SPEEDS = dict(stand=(0, 0), walk=(1.1, 1.9), trot=(2.4, 5.), canter=(3.2, 7.), gallop=(8., 15.))  # m/s for a horse of 1.60 m
+SPEEDS = dict(stand=(0, 0), walk=(1.1, 1.9), trot=(2.4, 5.), canter=(3.2, 7.), gallop=(8., 17.))  # m/s for a horse of 1.60 m
 _FORE, _LEFT = np.array([False, True, False, True]), np.array([1., 1., -1., -1.])  # +1: left
 
 def kind(
@@ -55,15 +55,15 @@ def footfall(
         late = np.interp(speed, [2.4, 4.5], [-.025, .02])  # towards the real horse's -.03 to -.05 at 2.9 m/s; the literature's .02 at a fast trot
         phase, fore, hind = np.array([0, .50 + late, .50, late]), np.interp(speed, [2.4, 5.], [.50, .34]), np.interp(speed, [2.4, 5.], [.47, .32])
     else:
-        at = lambda *row: np.interp(speed, [3.5, 5, 7, 10, 14], row)
+        at = lambda *row: np.interp(speed, [3.5, 5, 7, 10, 14, 17][:len(row)], row)
         phase = np.array([0, at(.27, .28, .29, .30, .32), at(.23, .21, .18, .15, .16), at(.50, .48, .47, .46, .50)])
-        fore, hind = at(.48, .42, .33, .26, .21), at(.54, .48, .38, .29, .24)
+        fore, hind = at(.48, .42, .33, .26, .21, .18), at(.54, .48, .38, .29, .24, .22)
     duty = np.where(_FORE, fore, hind)
     return (phase[[2, 3, 0, 1]], duty) if gait.endswith('left') else (phase, duty)
 
 # %% ../nbs/10_gait.ipynb #10-016
 # How each gait looks, for a horse of 1.60 m: k = cycles of the trunk a stride; travel of withers, croup (m); late = how much later (strides) than mid-stance withers, croup and neck turn;
-# low = +1 the trunk is low over the standing leg, -1 it vaults over it; centre of the stance of fore and hind leg against where they stand at rest (m, + forward), before `_balance`; lift of fore and hind hoof (m); flex: the loins (degrees); roll and yaw (degrees); neck and head: mean (degrees, + down), swing (degrees); tail: how raised (0..1).
+# low = +1 the trunk is low over the standing leg, -1 it vaults over it; centre of the stance of fore and hind leg against where they stand at rest (m, + forward), before `_balance`; at this speed (m/s) fore and hind hoof go on `back` when they have left, and `ahead` of where they land (m); lift of fore and hind hoof (m); flex: the loins (degrees); roll and yaw (degrees); neck and head: mean (degrees, + down), swing (degrees); tail: how raised (0..1).
 _LOOK = dict(
     stand=dict(k=1, travel=(0, 0), late=(0, 0, 0), low=1, lift=(0, 0), flex=0, roll=0, yaw=0, neck=(8, 0), head=(2, 0), tail=0., heel=0,
                peak=(0, 0), fold=1.6, centre=(0, 0)),
@@ -71,10 +71,10 @@ _LOOK = dict(
               head=(6, 2), tail=.02, heel=50, peak=(82, 46), fold=1.8, centre=(-.038, -.03)),
     trot=dict(k=2, travel=(.076, .07), late=(-.035, -.04, 0), low=1, lift=(.13, .08), flex=1., roll=1.5, yaw=1.5, neck=(2, -2.8), head=(2, -1),
               tail=.3, heel=57, peak=(96, 50), fold=1.9, centre=(-.042, -.04)),
-    canter=dict(k=1, travel=(.135, .135), late=(-.03, .05, 0), low=1, lift=(.21, .14), flex=5., roll=1.5, yaw=1.5, neck=(8, -3), head=(6, 2),
-                tail=.45, heel=58, peak=(96, 56), fold=1.9, centre=(-.09, -.09)),
-    gallop=dict(k=1, travel=(.10, .12), late=(0, 0, 0), low=1, lift=(.375, .23), flex=7., roll=1.5, yaw=1.5, neck=(22, -6), head=(-6, 2),
-                tail=.75, heel=58, peak=(121, 56), fold=2.15, centre=(-.06, -.06)))
+    canter=dict(k=1, travel=(.135, .135), late=(-.03, .05, 0), low=1, at=5, back=(.12, .18), ahead=(.10, .06), lift=(.21, .17), flex=5., roll=1.5, yaw=1.5, neck=(8, -3), head=(6, 2),
+                tail=.45, heel=58, peak=(96, 66), fold=1.9, centre=(-.09, -.09)),
+    gallop=dict(k=1, travel=(.10, .12), late=(0, 0, 0), low=1, at=12, back=(.24, .4), ahead=(.18, .08), lift=(.375, .36), flex=7., roll=1.5, yaw=1.5, neck=(22, -6), head=(-6, 2),
+                tail=.75, heel=58, peak=(121, 82), fold=2.15, centre=(-.06, -.06)))
 
 # %% ../nbs/10_gait.ipynb #10-018
 @dataclass
@@ -85,6 +85,7 @@ class _Style:
     heel: np.ndarray; heel_off: np.ndarray; sag: np.ndarray; peak: np.ndarray                    # (4,)
     u: dict                  # drawn numbers of the trunk, neck, head, tail, ears
     jitter: np.ndarray       # (strides, 4, 3) where this stride's hoof lands (m) and how high it swings (share)
+    over: np.ndarray         # (2, 4) m, how far the hoof goes on backwards after it has left, and beyond its landing place
     drop: tuple = (.02, .02) # m, how much lower than at rest withers and croup are carried
     stand_at: np.ndarray = 0.# (4, 3) m, where a standing horse's hooves are against square
     resting: int = -1        # the hind leg (0 or 2) that rests on its toe
@@ -149,7 +150,7 @@ def _style(gait, speed, skeleton, rng, turn, n_strides):
         pair(look['lift'], .18)*rng.lognormal(0, .06, 4)*h,
         np.radians(np.where(_FORE, look['heel'], look['heel'] - 6) + rng.normal(0, 4)), np.clip(.66 + rng.normal(0, .04) + n4(0, .015), .6, .88),
         np.radians(pair((10, 8), .25)), np.radians(pair(look['peak'], .08)), dict(_draw_body(look, rng), deep=_deepest(skeleton)),
-        _draw_jitter(k, rng, n_strides, h))
+        _draw_jitter(k, rng, n_strides, h), _draw_over(look, v, h, rng))
     return s if mirror > 0 else _mirror(s)
 
 # %% ../nbs/10_gait.ipynb #10-024
@@ -170,6 +171,13 @@ def _draw_body(look, rng):
         tail_phase=rng.uniform(), tail_slow=_slow(rng, 5, .3, 1.2),
         ears=r(n(0, 12, 2)), ears_slow=_slow(rng, 4, .2, 1.), jaw=r(abs(n(0, 2.5))), start=rng.uniform())
 
+def _draw_over(look, v, h, rng):
+    "(2, 4) m: a few centimetres where the legs swing slowly; a canter's and a gallop's go far beyond."
+    little = np.full((2, 4), np.interp(v, [1.2, 3, 5, 12], [.03, .06, .09, .13]))
+    if 'back' not in look: return little*h
+    far = np.stack([np.where(_FORE, *look[k]*rng.lognormal(0, .2, 2)) for k in ('back', 'ahead')])
+    return np.maximum(little, far*(v/look['at'])**.5)*h
+
 def _draw_jitter(k, rng, n, h):
     "No two strides are the same: 1.2 cm along, .8 cm across, 6 % in height."
     return rng.normal(0, 1, (n, 4, 3))*np.array([.008*h, .012*h, .06])*(k != 'stand')
@@ -184,7 +192,7 @@ def _mirror(s):
              tail_side=-s.u['tail_side'], tail_amp=-s.u['tail_amp'],
              tail_slow=flip(s.u['tail_slow']), ears=s.u['ears'][::-1], slow=(s.u['slow'][0]*np.array([1, 1, -1, -1, 1, 1])[:, None], *s.u['slow'][1:]),
              ears_slow=tuple(a[[1, 0, 2, 3]] for a in s.u['ears_slow']))
-    return replace(s, **legs, u=u, turn=-s.turn, jitter=s.jitter[:, swap]*np.array([-1, 1, 1]))
+    return replace(s, **legs, u=u, turn=-s.turn, over=s.over[:, swap], jitter=s.jitter[:, swap]*np.array([-1, 1, 1]))
 
 # %% ../nbs/10_gait.ipynb #10-029
 def _path(s, phase):
@@ -291,13 +299,21 @@ def _ease(u): "0 to 1 with no speed and no acceleration at the ends"; return u**
 
 def _ramp(x): "Integral of the smoothstep 3x^2 - 2x^3, from 0 to 1, then straight on."; return np.where(x < 1, x**3*(1 - x/2), x - .5)
 
+def _shares(s):
+    "(2, 4) over which share of the swing a hoof takes up its speed and loses it, to go on backwards and to pass its landing place (against the trunk) as far as `over` says."
+    trunk, r = 1 - s.duty, np.full((2, 4), .1)   # strides a swing
+    for _ in range(12):
+        m = 1/(1 - r.sum(0)/2)                                       # how fast the hoof is between, strides a swing
+        x = .5 - np.sin(np.arcsin(1 - 2*trunk/m)/3)                  # when it is as fast as the trunk: the smoothstep's inverse
+        r = np.clip(s.over/(s.stride*(trunk*x - m*_ramp(x))), .05, .6)
+        r = r*np.minimum(1, .95/r.sum(0))
+    return r
+
 def _swing(s, u):
-    "0 to 1, at rest at both ends and even between: the hoof takes up speed over the share r of the swing, so that it passes its landing place by 4 to 10 cm against the trunk, no more."
-    v, f, k = s.speed, s.freq, kind(s.gait)
-    over = np.interp(v/s.size**.5, [1.2, 2.5, 5, 12], [.04, .06, .08, .10])*s.size
-    r = np.clip(2*over*f*1.7/(v*(1 - s.duty)), .05, .45)
-    half = lambda u: _ramp(u/r)*r/(1 - r)
-    return np.where(u < .5, half(u), 1 - half(1 - u))
+    "0 to 1, at rest at both ends and even between."
+    a, b = _shares(s)
+    m = 1/(1 - (a + b)/2)
+    return np.where(u < .5 + (a - b)/2, m*a*_ramp(u/a), 1 - m*b*_ramp((1 - u)/b))
 def _bump(u): "0, 1 at u = .4, 0; soft at both ends"; return (u**2*(1 - u)**3)/(.4**2*.6**3)
 
 # %% ../nbs/10_gait.ipynb #10-045

@@ -55,7 +55,7 @@ def summed(films):
     of = lambda key, what: np.array([r[what] for r in films if (r['from_2d'], r['after']) == key])
     return [dict(from_2d=key[0], after=key[1], films=len(of(key, 'mpjpe_mm')), **{f'{name}_mm': round(float(reduce(of(key, what))), 1) for name, what, reduce in (
         ('mean', 'mpjpe_mm', np.mean), ('median', 'mpjpe_mm', np.median), ('worst', 'mpjpe_mm', np.max), ('pa_median', 'pa_mpjpe_mm', np.median))},
-        within_std=round(float(of(key, 'within_std').mean()), 3), worst_within=round(float(of(key, 'within_std').min()), 3)) for key in keys]
+        swing=round(float(np.mean([v for v in of(key, 'swing') if v is not None])), 3), within_std=round(float(of(key, 'within_std').mean()), 3), worst_within=round(float(of(key, 'within_std').min()), 3)) for key in keys]
 
 
 def summed_2d(films):
