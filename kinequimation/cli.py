@@ -89,6 +89,9 @@ def _say(text: str):
     print(text, file=sys.stderr, flush=True)
 
 # %% ../nbs/81_cli.ipynb #81-014
+_asked = []   # to stop
+
+
 class Bars:
     "Context manager; call it with `(stage, done, total)` and it shows one bar a stage on stderr, or a line a stage where stderr is no terminal."
     def __init__(self, quiet=False, rate=False):   # rate: also how many a second, and the time left
@@ -101,6 +104,7 @@ class Bars:
 
     def __call__(self, stage, done, total=None):
         from kinequimation.pipeline import STAGES
+        if _asked: _asked.clear(); raise KeyboardInterrupt   # it was raised where somebody catches everything: some libraries do while they are imported
         if stage != self.stage: self._finish(); self._begin(stage, done)
         self.total = total or self.total
         if os.environ.get('KINEQUIMATION_PROGRESS') == 'json':
@@ -671,6 +675,7 @@ def _calm_signals():
     def stop(number, frame):
         if time.monotonic() - last[0] < 2: return
         last[0] = time.monotonic()
+        _asked.append(number)
         raise KeyboardInterrupt
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN: signal.signal(number, stop)   # nohup and background shells ignore them

@@ -132,3 +132,23 @@ def test_what_was_noticed_in_a_film_is_told_in_one_line(tmp_path):
     assert 'frame 3 the horse leapt' in told(leapt=[3]) and 'frames 0, 1, 2, 3, 4, 5 and 3 more the horse leapt' in told(leapt=list(range(9)))
     both = told(leapt=[3], other_horses=[dict(frame=2, bbox_xyxy=[1, 2, 30, 40])])
     assert 'leapt' in both and '1 other horse in frame 2, at 1,2,30,40' in both and '\n' not in both
+
+
+def test_an_interrupt_that_a_library_swallows_stops_at_the_next_progress(monkeypatch):
+    "Some catch everything while they are imported; the film went on to its end as if nobody had asked it to stop."
+    import signal
+
+    from kinequimation import cli
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(cli, '_asked', [])
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        cli._calm_signals()
+        with cli.Bars(quiet=True) as bars:
+            bars('detect', 0, 3)
+            try: signal.raise_signal(signal.SIGINT)
+            except BaseException: pass
+            with pytest.raises(KeyboardInterrupt): bars('detect', 1, 3)
+            bars('detect', 2, 3)   # once is enough: cleaning up is not interrupted
+    finally:
+        for number, handler in kept.items(): signal.signal(number, handler)
