@@ -89,7 +89,7 @@ def _say(text: str):
     print(text, file=sys.stderr, flush=True)
 
 # %% ../nbs/81_cli.ipynb #81-014
-_asked = []   # to stop
+_asked = []   # the signals by which somebody has asked to stop
 
 
 class Bars:
@@ -104,7 +104,7 @@ class Bars:
 
     def __call__(self, stage, done, total=None):
         from kinequimation.pipeline import STAGES
-        if _asked: _asked.clear(); raise KeyboardInterrupt   # it was raised where somebody catches everything: some libraries do while they are imported
+        if _asked: _asked.clear(); raise KeyboardInterrupt   # it was raised before, and somebody has caught it on its way
         if stage != self.stage: self._finish(); self._begin(stage, done)
         self.total = total or self.total
         if os.environ.get('KINEQUIMATION_PROGRESS') == 'json':

@@ -135,7 +135,7 @@ def test_what_was_noticed_in_a_film_is_told_in_one_line(tmp_path):
 
 
 def test_an_interrupt_that_a_library_swallows_stops_at_the_next_progress(monkeypatch):
-    "Some catch everything while they are imported; the film went on to its end as if nobody had asked it to stop."
+    "A film that was interrupted as its overlay began went on to its end, now and then, as if nobody had asked it to stop."
     import signal
 
     from kinequimation import cli
