@@ -4,19 +4,21 @@
 
 # %% auto #0
 __all__ = ['background', 'corners', 'follow_points', 'turn_between', 'CameraMotion', 'follow_background', 'focal_from_turns',
-           'horse_boxes', 'with_camera', 'camera_of', 'turned_less', 'focal_from_tags', 'watch_background']
+           'horse_boxes', 'turning_on', 'with_camera', 'camera_of', 'turned_less', 'focal_from_tags',
+           'watch_background']
 
 # %% ../nbs/38_camera_motion.ipynb #38-002
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.spatial.transform import Rotation
+from scipy.spatial.transform import Rotation, Slerp
 
 from .camera import intrinsics
 from .files import InputError
 from .pose import PoseSequence
+from .repeats import as_shown
 
 # %% ../nbs/38_camera_motion.ipynb #38-009
 def background(
@@ -188,6 +190,17 @@ def horse_boxes(
         if len(near): out[i] = np.concatenate([out[near, :2].min(0), out[near, 2:].max(0)])
     return out
 
+def turning_on(
+    motion: CameraMotion,
+    repeated,          # (T,) bool, of the poses; None: no picture was shown again
+) -> CameraMotion:
+    "The camera on its way from picture to picture, where the film halts and leaps."
+    if repeated is None or not repeated.any(): return motion
+    T = np.arange(len(motion))
+    new = np.setdiff1d(T, np.flatnonzero(repeated))
+    R = Slerp(new, Rotation.from_matrix(motion.rotation[new]))(np.clip(T, new[0], new[-1]))
+    return replace(motion, rotation=R.as_matrix(), zoom=np.exp(np.interp(T, new, np.log(motion.zoom[new]))))
+
 def with_camera(
     pose2d: PoseSequence,
     motion: CameraMotion,
@@ -239,11 +252,11 @@ def watch_background(
     "All of this page for one film. Raises `InputError`."
     known = {'given': focal_px, 'metadata': focal_from_tags(tags or {}, pose2d.image_size)}
     source, focal = next(((k, v) for k, v in known.items() if v), ('default', None))
-    motion = follow_background(frames, horse_boxes(pose2d), focal, progress=progress)
+    motion = follow_background(frames, horse_boxes(as_shown(pose2d)), focal, progress=progress)
     if not focal and (told := focal_from_turns(motion)):
         motion = CameraMotion(turned_less(motion.rotation, motion.focal_px/told), motion.zoom, motion.tracked, motion.size, told, motion.pairs)
         source, focal = 'turning', told
     told = pose2d.replace(focal_px=focal or pose2d.focal_px).step('camera', focal_px=round(float(motion.focal_px), 1), focal_from=source,
                                                                   turned_deg=round(motion.turned_deg, 2),
                                                                   zoom=round(float(motion.zoom.max()/motion.zoom.min()), 3))
-    return with_camera(told, motion)
+    return with_camera(told, turning_on(motion, pose2d.repeated()))

@@ -234,10 +234,14 @@ def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'
 
 # %% ../nbs/81_cli.ipynb #81-023
 def _noticed(pose2d):
-    "One line: frames that were not believed; horses that were seen and not followed, and how to follow one of them. '' if there is nothing to tell."
+    "One line: pictures that were shown again, frames that were not believed; horses that were seen and not followed, and how to follow one of them. '' if there is nothing to tell."
     from kinequimation.pipeline import read_pose
     pose = read_pose(pose2d)
-    return ' '.join(told for told in (_disbelieved(pose), _others(pose)) if told)
+    return ' '.join(told for told in (_repeated(pose), _disbelieved(pose), _others(pose)) if told)
+
+def _repeated(pose):
+    n = 0 if pose.repeated() is None else int(pose.repeated().sum())
+    return '' if not n else f'{n} of {pose.n_frames} frames show the picture before again, as in a film of {pose.fps*(1 - n/pose.n_frames):.3g} pictures a second: the horse goes on evenly from picture to picture.'
 
 def _disbelieved(pose):
     frames = [i for step in pose.log for i in step.get('leapt', [])]

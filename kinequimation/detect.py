@@ -28,6 +28,7 @@ from .kinship import heed, taught_landmarks
 from .legs import doubt_shared, doubt_stretched, leapt, leg_pairs, undo_swaps
 from .overlay import draw_pose, overlay_video, side_colour
 from .pose import PoseSequence
+from .repeats import difference, shown_again
 from .skeleton import HORSE68
 from .stream import pictures
 from .video import probe
@@ -765,16 +766,16 @@ def _predict_video(self,
     bbox_xyxy=None,   # (4,) px, the horse's box in the first frame; the largest horse if None
     stride=1,         # look at every so manieth frame only
     half=False,       # half the resolution, no flip test
-) -> PoseSequence:    # frame `image`, with `position_std`; NaN where there is no horse, which may be everywhere
+) -> PoseSequence:    # frame `image`, with `position_std`, and `repeated` if there is any; NaN where there is no horse, which may be everywhere
     "The keypoints of one horse in every frame of a video. Raises `InputError` for what is no video. Others are told by `other_horses`."
     info, d = probe(path), copy(self)
     d.flip_test = self.flip_test and not half
     size = tuple(max(1, round(s/2)) for s in info.size) if half else info.size
     scale = np.divide(info.size, size)
-    at, found = [], []
+    at, found, changed = [], [], []
     with ThreadPoolExecutor(1) as pool, closing(pictures(path, size, stride)) as film:
         follower = Follower(d, None if bbox_xyxy is None else _check_box(bbox_xyxy)/np.tile(scale, 2), pool)
-        for i in _follow_film(follower, film, found):
+        for i in _follow_film(follower, film, found, changed):
             at.append(i)
             if progress: progress(i + 1, max(info.n_frames, i + 1))
     if bbox_xyxy is None: found = _lasting(found, d.threshold)
@@ -782,29 +783,39 @@ def _predict_video(self,
     if progress and n > at[-1] + 1: progress(n, n)
     points = (np.array([_nothing(len(self.skeleton))[0] if h is None else h.points for h in found]) + .5)*scale - .5
     scores = np.array([np.zeros(len(self.skeleton)) if h is None else h.scores for h in found])
-    kept = ~leapt(points, scores, info.fps/stride)
-    points, scores = undo_swaps(points[kept], scores[kept], self.skeleton)
-    for doubt in (doubt_shared, doubt_stretched): scores, _ = doubt(points, scores, self.skeleton)
-    off = pixels_off(*spread(points, scores, np.array(at)[kept], n), self.far_off)
-    points, scores = spread(points, calibrate(scores, self.calibration), np.array(at)[kept], n)
+    again = shown_again(changed, info.fps) if stride == 1 else np.zeros(len(at), bool)
+    repeated = np.isin(np.arange(n), np.array(at)[again])
+    points, scores, off, leaps = _one_film(self, points[~again], scores[~again], np.array(at)[~again], repeated, info.fps/stride*np.mean(~again))
     others = [dict(frame=int(at[n]), bbox_xyxy=(b*np.tile(scale, 2)).round().astype(int).tolist()) for n, b in follower.met]
     return PoseSequence.from_arrays(points, scores, fps=info.fps, skeleton=self.skeleton, image_size=info.size, source=Path(path).name, position_std=off,
-                                    log=[dict(step='detect', weights=self.meta.get('name', ''), flip_test=d.flip_test, stride=stride, half=bool(half), other_horses=others, leapt=np.array(at)[~kept].tolist())])
+                                    log=[dict(step='detect', weights=self.meta.get('name', ''), flip_test=d.flip_test, stride=stride, half=bool(half), other_horses=others, leapt=leaps.tolist())],
+                                    repeated=repeated if again.any() else None)
 
 Detector.predict_video = _predict_video
 
 # %% ../nbs/20_detect.ipynb #20-061
-def _follow_film(follower, film, found):
-    "Appends the `Horse` of each picture, or None, to `found`; yields the pictures' numbers."
-    waiting = deque(maxlen=_BACK)   # (place in found, picture) of the last ones without a horse
+def _follow_film(follower, film, found, changed):
+    "Appends the `Horse` of each picture, or None, to `found`, and how far it is from the picture before, there, to `changed`; yields the pictures' numbers."
+    waiting, before = deque(maxlen=_BACK), None   # (place in found, picture) of the last ones without a horse
     for (i, image), (_, upcoming) in pairwise(chain(film, [(None, None)])):
         horse = follower.step(image, upcoming)
         found.append(horse)
+        changed.append(0. if before is None else difference(before, image, horse and horse.box))
+        before = image
         if horse is None: waiting.append((len(found) - 1, image))
         elif waiting:
             _go_back(follower, horse, waiting, found)
             waiting.clear()
         yield i
+
+
+def _one_film(self, points, scores, at, repeated, fps):
+    "Of what was seen in `at`, each picture alone: keypoints, confidences and how far off (T, ...), and the frames in which the horse leapt away and back."
+    kept = ~leapt(points, scores, fps)
+    points, scores = undo_swaps(points[kept], scores[kept], self.skeleton)
+    for doubt in (doubt_shared, doubt_stretched): scores, _ = doubt(points, scores, self.skeleton)
+    in_all = lambda scores: spread(points, scores, at[kept], len(repeated), np.where(repeated, 1, .5)[:, None])
+    return *in_all(calibrate(scores, self.calibration)), pixels_off(*in_all(scores), self.far_off), at[~kept]
 
 
 def _lasting(found, threshold):
@@ -831,15 +842,16 @@ def spread(
     scores,    # (n, K)
     at,        # (n,) the frames they belong to, rising; before the first and after the last of them the horse stays where it is
     n_frames,
+    faith=.5,  # by which the score of the less sure end is multiplied: nothing was seen there; (n_frames, 1) or a number
 ) -> tuple:    # (n_frames, K, 2), (n_frames, K)
-    "Keypoints for the frames between those that were looked at, on straight lines; with half the score of the less sure end."
+    "Keypoints for the frames between those that were looked at, on straight lines."
     at, T = np.asarray(at), np.arange(n_frames)
     before = np.clip(np.searchsorted(at, T, 'right') - 1, 0, len(at) - 1)
     after = np.clip(before + (T > at[before]), 0, len(at) - 1)
     share = np.where(after > before, (T - at[before])/np.maximum(at[after] - at[before], 1), 0.)[:, None, None]
     where = (1 - share)*points[before] + share*points[after]
     looked = (T == at[before])[:, None]
-    sure = np.where(looked, scores[before], .5*np.minimum(scores[before], scores[after]))
+    sure = np.where(looked, scores[before], faith*np.minimum(scores[before], scores[after]))
     return where, np.where(np.isfinite(where).all(-1), sure, 0.)
 
 

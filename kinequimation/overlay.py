@@ -15,6 +15,7 @@ import numpy as np
 from .files import InputError
 from .legs import near_side, steady_side
 from .pose import PoseSequence
+from .repeats import as_shown
 from .skeleton import HORSE68, SIDE_COLOURS, side_of
 from .stream import ahead_of, pictures
 from .video import VideoWriter, probe
@@ -110,7 +111,8 @@ class Overlay:
         trail=0,                # so many frames of the hooves' past
         legend=True,            # which colour is which, and how sure the frame is
     ):
-        self.skeleton, self.size = pose2d.require('image').skeleton, pose2d.image_size
+        pose2d = as_shown(pose2d.require('image'))
+        self.skeleton, self.size = pose2d.skeleton, pose2d.image_size
         self.points, self.scores, self.trail, self.legend = pose2d.xyz().astype(float), pose2d.scores(), int(trail), legend
         if self.trail < 0: raise InputError(f'Expected a trail of 0 or more frames, but got {trail}.')
         self.near = _side(self.points, self.skeleton)

@@ -25,6 +25,7 @@ from fastcore.basics import patch
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .overlay import Overlay, check_same_video, side_colour
 from .pose import FEET, PoseSequence
+from .repeats import as_shown
 from .video import frames, probe
 
 # %% ../nbs/60_player.ipynb #60-009
@@ -61,6 +62,7 @@ class OverlayPlayer(Player):
         sigma=None,          # (T, K) or (T, K, 2) px standard deviations, drawn as clouds; the pose's own `position_std` if it has one
     ):
         _check_frames(pose2d)
+        pose2d = as_shown(pose2d)   # the film halts, so does what is drawn over it
         self.size = probe(video).size if video else _own_size(pose2d)
         check_same_video(pose2d, self.size)
         self.pose, self.trail, self.title, self.sigma, self.players = pose2d, int(trail), title, _sigma(pose2d, sigma), (self,)

@@ -29,6 +29,7 @@ _EXTRA = dict(  # name: (dims after time, coordinate labels)
     world_to_camera=(('row', 'column'), {}),
     contact=(('foot', 'individual'), {'foot': list(FEET)}),
     position_std=(('space', 'keypoint', 'individual'), {}),
+    repeated=((), {}),
 )
 
 # %% ../nbs/01_pose.ipynb #01-010
@@ -98,6 +99,11 @@ def position_std(self: PoseSequence):  # (T, K, D), in the unit of the positions
     "Standard deviation of each position: how far off it may be."
     return self.ds.position_std.isel(individual=0).transpose('time', 'keypoint', 'space').values if 'position_std' in self.ds else None
 
+@patch
+def repeated(self: PoseSequence):  # (T,) bool, or None
+    "Which frames of the film show the picture before again; what stands there lies on the way to the next picture."
+    return self.ds.repeated.values.astype(bool) if 'repeated' in self.ds else None
+
 # %% ../nbs/01_pose.ipynb #01-013a
 _FAR_M = 100.   # a kilometre away, float32 knows a place to .06 mm: a short bone would grow and shrink by a thousandth
 
@@ -122,6 +128,7 @@ def _from_arrays(
     world_to_camera=None,# (T, 4, 4)
     contact=None,        # (T, 4) bool, LH LF RH RF
     position_std=None,   # (T, K, D) in the unit of the positions
+    repeated=None,       # (T,) bool: frames that show the picture before again; their positions lie on the way to the next one
     focal_px=None,       # px
     log=(),              # what was done before
 ) -> PoseSequence:
@@ -146,7 +153,7 @@ def _from_arrays(
                    skeleton=json.dumps(skeleton.to_dict()), ds_type='poses'))
     if focal_px is not None: ds.attrs['focal_px'] = float(focal_px)
     return PoseSequence(_add_extras(ds, rotation=rotation, root_location=root_location, world_to_camera=world_to_camera, contact=contact,
-                                    position_std=position_std))
+                                    position_std=position_std, repeated=repeated))
 
 PoseSequence.from_arrays = staticmethod(_from_arrays)
 
@@ -154,11 +161,11 @@ PoseSequence.from_arrays = staticmethod(_from_arrays)
 def _add_extras(ds, **extras):
     "The dataset with those of the optional variables that were given."
     shapes = dict(rotation=(4, ds.sizes['keypoint']), root_location=(3,), world_to_camera=(4, 4), contact=(4,),
-                  position_std=(ds.sizes['space'], ds.sizes['keypoint']))
+                  position_std=(ds.sizes['space'], ds.sizes['keypoint']), repeated=())
     for name, a in extras.items():
         if a is None: continue
         dims, coords = _EXTRA[name]
-        a = np.asarray(a, np.int8) if name == 'contact' else np.asarray(a, float) if name == 'world_to_camera' else _as_exact_as_needed(a)
+        a = np.asarray(a, np.int8) if name in ('contact', 'repeated') else np.asarray(a, float) if name == 'world_to_camera' else _as_exact_as_needed(a)
         if name in ('rotation', 'position_std') and a.ndim == 3: a = np.swapaxes(a, 1, 2)
         if a.shape != (ds.sizes['time'],) + shapes[name]:
             raise InputError(f'Expected {name} for {ds.sizes["time"]} frames with {shapes[name]} each, but got {a.shape}.')
@@ -227,7 +234,7 @@ def replace(self: PoseSequence, **changes) -> PoseSequence:
                skeleton=self.skeleton, image_size=self.image_size,
                frame=self.frame, source=self.source, rotation=self.rotation(), root_location=self.root_location(),
                world_to_camera=self.world_to_camera(), contact=self.contact(),
-               focal_px=self.focal_px, log=self.log)
+               focal_px=self.focal_px, log=self.log, repeated=self.repeated())
     if changes.get('frame', self.frame) == self.frame: now['position_std'] = self.position_std()  # it is told in the axes of the frame
     return PoseSequence.from_arrays(**{**now, **changes})
 

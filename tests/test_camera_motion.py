@@ -56,6 +56,14 @@ def test_boxes_and_lens():
     assert focal_from_tags({'focallengthin35mmformat': 'wide'}, SIZE) is None
 
 
+def test_a_film_that_halts_and_leaps_was_taken_by_a_camera_that_turned_on():
+    repeated = np.arange(9) % 2 == 1
+    held = watch_background([scene(8*(i//2)) for i in range(9)], poses(9).replace(repeated=repeated), 500.)
+    even = watch_background([scene(4*i) for i in range(9)], poses(9), 500.)
+    for a, b in zip(camera_of(held), camera_of(even)): np.testing.assert_allclose(a, b, atol=2e-3)
+    assert np.degrees(np.arccos((np.trace(camera_of(even)[0][-1]) - 1)/2)) > 3   # it did turn
+
+
 def test_kept_in_the_file(tmp_path):
     seen = watch_background([scene(4*i) for i in range(6)], poses(6), 500.)
     again = PoseSequence.load(seen.save(tmp_path/'p.nc'))

@@ -132,6 +132,8 @@ def test_what_was_noticed_in_a_film_is_told_in_one_line(tmp_path):
     assert 'frame 3 the horse leapt' in told(leapt=[3]) and 'frames 0, 1, 2, 3, 4, 5 and 3 more the horse leapt' in told(leapt=list(range(9)))
     both = told(leapt=[3], other_horses=[dict(frame=2, bbox_xyxy=[1, 2, 30, 40])])
     assert 'leapt' in both and '1 other horse in frame 2, at 1,2,30,40' in both and '\n' not in both
+    held = PoseSequence.from_arrays(np.ones((9, 68, 2)), fps=25, repeated=np.arange(9) % 3 == 2)
+    assert _noticed(held.save(tmp_path/'pose2d.nc')).startswith('3 of 9 frames show the picture before again, as in a film of 16.7 pictures a second')
 
 
 def test_an_interrupt_that_a_library_swallows_stops_at_the_next_progress(monkeypatch):

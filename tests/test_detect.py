@@ -12,6 +12,7 @@ import pytest
 from kinequimation.detect import (FOUND, PADDING, Detector, _with_what_was_lost, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown)
 from kinequimation.kinship import heed, taught_landmarks
 from kinequimation.files import InputError, assets_dir
+from kinequimation.overlay import Overlay
 from kinequimation.pose import PoseSequence
 from kinequimation.skeleton import HORSE68
 from kinequimation.video import VideoWriter, frames, probe
@@ -348,6 +349,25 @@ def test_threads_end_when_the_work_is_stopped(detector, tmp_path, error):
     with pytest.raises(error): overlay_video(clip, pose, tmp_path/'over.mp4', progress=stop)
     assert not [t.name for t in threading.enumerate() if t.name == 'ahead']
     assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']
+
+
+def test_a_film_that_shows_pictures_again_glides(detector, tmp_path):
+    film, times = demo_frames(16), [2, 3]*8
+    alone = detector.predict_video(write(tmp_path/'once.mp4', film))
+    held = detector.predict_video(write(tmp_path/'held.mp4', [f for f, n in zip(film, times) for _ in range(n)]))
+    new = np.cumsum([0] + times[:-1])
+    np.testing.assert_array_equal(held.repeated(), ~np.isin(np.arange(40), new))
+    assert alone.repeated() is None and held.log[-1]['leapt'] == []
+    sure = (held.scores()[new] > .5) & (alone.scores() > .5)
+    size = np.ptp(alone.xyz()[0, :, 0])
+    assert sure.mean() > .8 and np.quantile(np.linalg.norm(held.xyz()[new] - alone.xyz(), axis=-1)[sure], .95) < .03*size
+    step = np.linalg.norm(np.diff(held.xyz(), axis=0), axis=-1)[:new[-1]].mean(1)     # after the last picture the horse stays
+    assert step.min() > .2*step.max()                                                  # it halts nowhere
+    a, b = held.xyz()[new[1]], held.xyz()[new[2]]
+    np.testing.assert_allclose(held.xyz()[new[1] + 1], a + (b - a)/3, atol=1e-3)
+    np.testing.assert_allclose(held.scores()[new[1] + 1], np.minimum(held.scores()[new[1]], held.scores()[new[2]]), atol=1e-6)
+    drawn = Overlay(held)
+    np.testing.assert_array_equal(drawn.points[new[1] + 2], held.xyz()[new[1]].astype(float))   # over a picture that halts, a pose that halts
 
 
 @pytest.mark.parametrize('t', [0, 8])

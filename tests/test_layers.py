@@ -10,21 +10,21 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY, BLENDER = ROOT / 'kinequimation', ROOT / 'blender'
 
 DATA = {'skeleton', 'pose', 'clip', 'camera', 'formats'}
-RUN_TIME = DATA | {'metrics', 'video', 'stream', 'legs', 'certainty', 'kinship', 'overlay', 'weights', 'detect', 'lift', 'camera_motion', 'contacts', 'whole_clip', 'refine', 'retarget', 'blender'}
+RUN_TIME = DATA | {'metrics', 'video', 'stream', 'repeats', 'legs', 'certainty', 'kinship', 'overlay', 'weights', 'detect', 'lift', 'camera_motion', 'contacts', 'whole_clip', 'refine', 'retarget', 'blender'}
 MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'}, 'weights': {'skeleton'},
-    'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(), 'stream': {'video'}, 'legs': {'skeleton'}, 'certainty': set(), 'kinship': {'skeleton'}, 'overlay': {'legs', 'pose', 'skeleton', 'stream', 'video'},
+    'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(), 'stream': {'video'}, 'repeats': {'pose'}, 'legs': {'skeleton'}, 'certainty': set(), 'kinship': {'skeleton'}, 'overlay': {'legs', 'pose', 'repeats', 'skeleton', 'stream', 'video'},
     'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'real_horse': {'gait', 'skeleton', 'pose'}, 'dataset': {'gait', 'actions', 'horses', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
     'landmark_maps': {'actions', 'blender', 'gait', 'horses', 'skeleton'}, 'accuracy_2d': {'detect', 'formats', 'legs', 'skeleton', 'weights'}, 'speed': {'detect', 'stream', 'train_detector', 'video'},
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
-    'detect': {'certainty', 'kinship', 'legs', 'overlay', 'pose', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
+    'detect': {'certainty', 'kinship', 'legs', 'overlay', 'pose', 'repeats', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'fine_tune': {'train_detector', 'detect', 'formats', 'kinship', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
     'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics', 'skeleton'},
-    'camera_motion': {'pose', 'camera'}, 'contacts': {'skeleton'}, 'whole_clip': {'skeleton'},
+    'camera_motion': {'pose', 'camera', 'repeats'}, 'contacts': {'skeleton'}, 'whole_clip': {'skeleton'},
     'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
     'gait_analysis': {'contacts', 'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'player', 'pose', 'real_horse'}, 'measure_refine': RUN_TIME | {'gait', 'gait_analysis', 'horses'}, 'measure_animals': RUN_TIME,
-    'blender': {'retarget', 'clip', 'skeleton'}, 'export_motion': {'blender'}, 'player': {'overlay', 'pose', 'video', 'skeleton'},
+    'blender': {'retarget', 'clip', 'skeleton'}, 'export_motion': {'blender'}, 'player': {'overlay', 'pose', 'repeats', 'video', 'skeleton'},
     'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'accuracy_2d', 'speed', 'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'lifter_baselines', 'pipeline', 'measure_refine', 'measure_animals'},
 }
 MAY_IMPORT['cli'] = set(MAY_IMPORT)
