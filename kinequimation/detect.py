@@ -795,12 +795,12 @@ Detector.predict_video = _predict_video
 
 # %% ../nbs/20_detect.ipynb #20-061
 def _follow_film(follower, film, found, changed):
-    "Appends the `Horse` of each picture, or None, to `found`, and how far it is from the picture before, there, to `changed`; yields the pictures' numbers."
+    "Appends the `Horse` of each picture, or None, to `found`, and how far the picture is from the one before where it is (NaN = nowhere) to `changed`; yields the pictures' numbers."
     waiting, before = deque(maxlen=_BACK), None   # (place in found, picture) of the last ones without a horse
     for (i, image), (_, upcoming) in pairwise(chain(film, [(None, None)])):
         horse = follower.step(image, upcoming)
         found.append(horse)
-        changed.append(0. if before is None else difference(before, image, horse and horse.box))
+        changed.append(np.nan if horse is None else 0. if before is None else difference(before, image, horse.box))
         before = image
         if horse is None: waiting.append((len(found) - 1, image))
         elif waiting:

@@ -127,14 +127,18 @@ _HALVES = tuple(f'{b}.{s}' for b in ('thigh', 'lower_leg', 'hind_foot', 'upper_a
 def measured_skeleton(
     position: np.ndarray,        # (T, 68, 3) m, any axes
     skeleton: Skeleton = HORSE68,
+    told=None,                   # (68,) m, of each keypoint from its parent, if somebody knows
+    faith=1.,                    # in what was told, against the medians
 ) -> Skeleton:
-    "This horse's skeleton: bone lengths are medians over time, halves of a bone alike, left and right alike."
+    "This horse's skeleton: bone lengths as told, medians over time, or in between; halves of a bone alike, left and right alike."
+    away = np.linalg.norm(position - position[:, np.maximum(skeleton.parents, 0)], axis=-1)
+    if told is not None: away = (1 - faith)*away + faith*np.asarray(told)
     factor = np.full(len(skeleton), np.nan)
     for b in range(len(skeleton)):
         child = [c for p, c in skeleton.edges if p == b and np.linalg.norm(skeleton.head[c] - skeleton.head[b]) > 1e-3]
         if not child: continue
         rest = np.linalg.norm(skeleton.head[child] - skeleton.head[b], axis=-1)
-        factor[b] = np.median((np.linalg.norm(position[:, child] - position[:, b, None], axis=-1)*rest).sum(1))/(rest**2).sum()
+        factor[b] = np.median((away[:, child]*rest).sum(1))/(rest**2).sum()
     for name in _HALVES:   # one bone in two pieces
         i = [skeleton.index(name), skeleton.index(name + '.001')]
         factor[i] = np.nanmean(factor[i])
@@ -311,6 +315,17 @@ def _read(pose3d):
     root = np.tile([0., 0, 10], (len(position), 1)) if root is None else root
     return position, Q, root, extra('velocity'), extra('up'), extra('contact_probability')
 
+def _bone_length(pose3d):
+    "(68,) m, of each keypoint from its parent, as the lifter told; None if it did not."
+    if 'bone_length' not in pose3d.ds: return None
+    told = pose3d.ds.bone_length.isel(individual=0).values.astype(float)
+    return told if np.isfinite(told).all() else None
+
+def _sure(pose3d, half_m=.017):
+    "1 where the lifter is sure of its joints, so that the distances between them are right; 0 where it is not."
+    std = pose3d.position_std()
+    return 1. if std is None or not np.isfinite(std).any() else 1/(1 + (float(np.nanmedian(std))/half_m)**4)
+
 def _matrices(quat):
     "Rotation matrices; NaN where the quaternion is."
     good = np.isfinite(quat).all(-1)
@@ -384,7 +399,7 @@ def _evidence(pose3d, pose2d, position, root, zoom):
     tangent = (pose2d.xyz().astype(float) - K[:2, 2])/K[0, 0]/zoom[:, None, None]
     return sigma, tangent, np.where(np.isfinite(tangent).all(-1), pose2d.scores(), 0.)
 
-def _fit(skeleton, seen, said, path, root, plant, report):
+def _fit(skeleton, seen, said, path, root, plant, report, doubt):
     "Skeleton, state, probability (T, 4) and contacts (T, 4) of the whole clip."
     fps, camera = seen.fps, np.swapaxes(seen.R, -1, -2)
     theta, place = np.clip(seen.theta, BODY.low, BODY.high), path - np.einsum('tij,tj->ti', camera, root)
@@ -392,18 +407,19 @@ def _fit(skeleton, seen, said, path, root, plant, report):
     if seen.fixed: st = State(theta, np.median(place, 0) + np.einsum('tij,tj->ti', camera, root), np.median(place, 0))
     guess = seen.contact
     seen.contact = minimum_filter1d(guess, 2*int(round(.03*fps)) + 1, axis=0, mode='nearest') if len(guess) > 2 else guess
-    bones, st = fit_any(skeleton, seen, st, progress=report(0))
+    bones, st = fit_any(skeleton, seen, st, doubt, progress=report(0))
+    doubt = replace(doubt, ground=.005, slide=.003)
     tips = lambda st: pose_body(bones, st.theta, st.root).tips
     p = contact_probability(tips(st), fps, said) if len(guess) > 4 else guess.astype(float)
     contact = stands(p, fps) if len(guess) > 4 else guess > .5
     seen.contact = contact.astype(float)
-    bones, st = fit_any(skeleton, seen, st, Doubt(ground=.005, slide=.003), 3, progress=report(1))
+    bones, st = fit_any(skeleton, seen, st, doubt, 3, progress=report(1))
     if plant:
         bones, st, away = _planted(skeleton, seen, st, contact, report(2))
         if seen.fixed and _gives_way(contact, away):   # the ground does not move, so the camera did
             swaying = replace(seen, fixed=False, hand=True, place=None)
             at = replace(st, camera=np.einsum('tij,tj->ti', st.view(seen.R), st.root - st.camera))
-            at = fit_any(skeleton, swaying, at, Doubt(ground=.005, slide=.003), 3)[1]
+            at = fit_any(skeleton, swaying, at, doubt, 3)[1]
             other = _planted(skeleton, swaying, at, contact, report(2))
             if not _gives_way(contact, other[2]): seen.fixed, (bones, st, away) = False, other
         there = _really_there(contact, away < .015)
@@ -468,14 +484,15 @@ def refine(
     fps, T = pose3d.fps, pose3d.n_frames
     position, Q, root, velocity, up, said = _read(pose3d)
     position, Q = smooth(hampel(position), fps, smoothing), nearest_rotation(smooth(Q, fps, smoothing))
-    skeleton = measured_skeleton(position)
+    told, sure = _bone_length(pose3d), _sure(pose3d)
+    skeleton = measured_skeleton(position, told=told, faith=1 - sure)
     Q, root = fit_rotations(skeleton, position, Q), smooth_root(root*np.stack([np.ones(T), np.ones(T), zoom], 1), fps, smoothing)
     to_world, kind, path, velocity, contacts = _to_world(skeleton, Q, root, velocity, up, said, fps, camera, turned)
     sigma, tangent, weight = _evidence(pose3d, pose2d, position, root, zoom)
     seen = Seen(fps, np.swapaxes(to_world, -1, -2), position - position[:, :1], sigma, tangent, weight,
                 angles_of(skeleton, to_world[:, None] @ Q), contacts.astype(float), velocity, kind != 'follow')
     report = lambda stage: lambda done, total: progress and progress(stage*T + done, (2 + plant_hooves)*T)
-    bones, st, probability, contacts = _fit(skeleton, seen, said, path, root, plant_hooves, report)
+    bones, st, probability, contacts = _fit(skeleton, seen, said, path, root, plant_hooves, report, Doubt(lengths=max(.007, .04*sure)))
     log = dict(step='refine', smoothing=smoothing, camera=kind, withers_height_m=float(withers_height_m))
     out = _written(pose3d, bones, st, seen, contacts, withers_height_m, log)
     if pose2d is not None: out = _with_fit(out, pose2d, log, zoom)

@@ -33,16 +33,17 @@ _LEAST = 1.     # grey levels: a horse that moves changes more, an encoder's key
 _LONGEST_S = .2 # that one picture is shown
 
 def shown_again(
-    differences,   # (n,) grey levels: of each picture from the one before it; the first one is of no account
+    differences,   # (n,) grey levels: of each picture from the one before it; the first one is of no account; NaN = not known
     fps,           # of these pictures
 ) -> np.ndarray:   # (n,) bool
     "Which pictures show the one before again."
     d = np.array(differences, float)
     if len(d) < 3: return np.zeros(len(d), bool)
-    d[0], reach = 0, max(4, round(_LONGEST_S*fps))
+    unknown, reach = np.isnan(d), max(4, round(_LONGEST_S*fps))
+    d[unknown], d[0] = 0, 0
     window = 2*reach + 1
     around = rank_filter(d, -2, window, mode='constant')
-    unclear = (d >= _ALIKE*around) & (d < _APART*around)
+    unclear = unknown | (d >= _ALIKE*around) & (d < _APART*around)
     again = (d < _ALIKE*around) & (around > _LEAST) & ~maximum_filter1d(unclear, window, mode='constant')
     again[0] = False
     for run in np.split(np.arange(len(d)), np.flatnonzero(np.diff(again)) + 1):   # each of them between new pictures
