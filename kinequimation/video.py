@@ -46,9 +46,15 @@ def _missing_bytes(path) -> int:
     return at - size
 
 # %% ../nbs/04_video.ipynb #04-011
-def _upright(frame):
-    "The decoded frame as BGR `uint8 (h, w, 3)`, turned as the file's display matrix asks (quarter turns only)."
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format='bgr24'), round((frame.rotation or 0)/90) % 4))
+def _upright(frame, wider=1.):
+    "The decoded frame as BGR `uint8 (h, w, 3)` with square pixels, turned as the file's display matrix asks (quarter turns only)."
+    size = dict(width=max(2, round(frame.width*wider)), height=frame.height) if wider != 1 else {}
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format='bgr24', **size), round((frame.rotation or 0)/90) % 4))
+
+def _wider(stream, least=.03) -> float:
+    "How many times as wide as they are stored the pictures are to be shown; what nobody would see is left alone."
+    ratio = float(stream.sample_aspect_ratio or 1)
+    return ratio if .2 < ratio < 5 and abs(ratio - 1) > least else 1.
 
 def _decode(path, container, stream):
     "Yield the decoded frames of an opened video; `InputError` when there is none, or when the file breaks off."
@@ -66,7 +72,7 @@ def _decode(path, container, stream):
 # %% ../nbs/04_video.ipynb #04-013
 @dataclass(frozen=True)
 class VideoInfo:
-    "What a video is: frames per second (average), `(width, height)` in upright pixels, number of frames."
+    "What a video is: frames per second (average), `(width, height)` in upright, square pixels, number of frames."
     fps: float
     size: tuple[int, int]
     n_frames: int
@@ -75,13 +81,14 @@ class VideoInfo:
 def frames(path: str|Path) -> Iterator[np.ndarray]:
     "Yield the pictures of a video as BGR `uint8 (h, w, 3)`, upright, in order. Raises `InputError` (one line) for what is no whole video."
     with _open(path) as (container, stream):
-        for frame in _decode(path, container, stream): yield _upright(frame)
+        wider = _wider(stream)
+        for frame in _decode(path, container, stream): yield _upright(frame, wider)
 
 # %% ../nbs/04_video.ipynb #04-015
 def probe(path: str|Path) -> VideoInfo:
     "Look at a video without decoding more than its first frame. Raises `InputError` for what is no video."
     with _open(path) as (container, stream):
-        first = _upright(next(_decode(path, container, stream)))
+        first = _upright(next(_decode(path, container, stream)), _wider(stream))
         fps, n = stream.average_rate or stream.guessed_rate, stream.frames
         seconds = container.duration/av.time_base if container.duration else 0.
     fps = float(fps) if fps else 25.   # a raw stream may not say
