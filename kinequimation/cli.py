@@ -20,11 +20,11 @@ from .files import InputError
 
 # %% auto #0
 __all__ = ['EXIT_CODE', 'FULL', 'FULL_WORDS', 'app', 'WAY', 'STAGE', 'TRAIN', 'HELP', 'Video', 'Bbox', 'Fov', 'Withers',
-           'Smoothing', 'Fps', 'ImageSize', 'LandmarkSet', 'Individual', 'Threads', 'DetectorFile', 'LifterFile',
-           'Quiet', 'Camera', 'Minutes', 'Seed', 'sets', 'SetDir', 'RUNTIME', 'TRAINING', 'LIBRARIES', 'CHECKS',
-           'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command', 'overlay_command',
-           'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'export_command', 'view_command',
-           'gait_command', 'render_dataset_command', 'dataset_check_command', 'dataset_show_command',
+           'Smoothing', 'Fps', 'FilmedAt', 'ImageSize', 'LandmarkSet', 'Individual', 'Threads', 'DetectorFile',
+           'LifterFile', 'Quiet', 'Camera', 'Minutes', 'Seed', 'sets', 'SetDir', 'RUNTIME', 'TRAINING', 'LIBRARIES',
+           'CHECKS', 'explain', 'one_line', 'Bars', 'top', 'CameraMode', 'animate_command', 'detect_command',
+           'overlay_command', 'lift_command', 'refine_command', 'retarget_command', 'apply_command', 'export_command',
+           'view_command', 'gait_command', 'render_dataset_command', 'dataset_check_command', 'dataset_show_command',
            'train_detector_command', 'fine_tune_command', 'train_lifter_command', 'What', 'evaluate_command', 'examine',
            'doctor_command', 'main']
 
@@ -171,6 +171,7 @@ Fov = Annotated[Optional[float], typer.Option(metavar='DEGREES', help="The camer
 Withers = Annotated[float, typer.Option(metavar='METRES', help="The horse's height at the withers: the scale of everything.")]
 Smoothing = Annotated[str, typer.Option(metavar='NAME', help='The filter that smooths the motion: one_euro, savgol, butterworth or none.')]
 Fps = Annotated[Optional[float], typer.Option(metavar='N', help="Frames a second, where another tool's file does not know them.", show_default=False)]
+FilmedAt = Annotated[Optional[float], typer.Option('--fps', metavar='N', help='Pictures a second that it was filmed with, if it plays slower or faster: slow motion.', show_default=False)]
 ImageSize = Annotated[Optional[str], typer.Option(metavar='WxH',
                                                   help="The video's size in pixels, where another tool's file does not know it.", show_default=False)]
 LandmarkSet = Annotated[Optional[str], typer.Option('--landmarks', metavar='NAME|JSON',
@@ -220,14 +221,14 @@ def _box(text):
 # %% ../nbs/81_cli.ipynb #81-022
 @app.command(rich_help_panel=WAY, name='animate')
 @one_line
-def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'), withers_height: Withers = 1.6, fov: Fov = None, bbox: Bbox = None,
+def animate_command(video: Video, out: Annotated[Path, _out('DIR')] = Path('out'), withers_height: Withers = 1.6, fov: Fov = None, bbox: Bbox = None, fps: FilmedAt = None,
         smoothing: Smoothing = 'one_euro', camera: Camera = CameraMode.auto,
         no_blender: Annotated[bool, typer.Option('--no-blender', metavar=' ', help='Stop at clip.npz.')] = False,
         detector: DetectorFile = None, lifter: LifterFile = None, threads: Threads = None, quiet: Quiet = False):
     "From a [bold]video[/bold] to an animated horse in Blender, with all the files between."
     from kinequimation.pipeline import animate
     with Bars(quiet) as bars:
-        paths = animate(video, out, withers_height, fov, _box(bbox), smoothing, camera.value, not no_blender, detector, lifter, threads, bars)
+        paths = animate(video, out, withers_height, fov, _box(bbox), smoothing, camera.value, not no_blender, detector, lifter, threads, bars, fps)
     if noticed := _noticed(paths['pose2d.nc']): _say(noticed)
     scene = paths.get('scene.blend')
     _report(paths.values(), f'Look at {paths["overlay.mp4"]} first' + (f', then open {scene} in Blender and press Space.' if scene else '.') + f' Film and horse side by side: kinequimation view {out}')
@@ -258,12 +259,12 @@ def _others(pose):
 @app.command(rich_help_panel=STAGE, name='detect')
 @one_line
 def detect_command(video: Video, out: Annotated[Path, _out('FILE.nc')] = Path('pose2d.nc'), bbox: Bbox = None, detector: DetectorFile = None,
-                   threads: Threads = None,
+                   threads: Threads = None, fps: FilmedAt = None,
         stride: Annotated[int, typer.Option(min=1, metavar='N', help='A quick look: only every N-th frame, straight lines between.')] = 1,
         half: Annotated[bool, typer.Option('--half', metavar=' ', help='A quick look: half the resolution.')] = False, quiet: Quiet = False):
     "Find the 68 keypoints in every frame: video -> pose2d.nc (pixels)."
     from kinequimation.pipeline import detect
-    with Bars(quiet) as bars: path = detect(video, _target(out, '.nc', video), _box(bbox), detector, threads, bars, stride, half)
+    with Bars(quiet) as bars: path = detect(video, _target(out, '.nc', video), _box(bbox), detector, threads, bars, stride, half, fps=fps)
     _report([path], _noticed(path))
 
 # %% ../nbs/81_cli.ipynb #81-025

@@ -110,11 +110,13 @@ def check_settings(
     withers_height_m=1.6,   # metres
     fov_deg=None,           # the camera's horizontal field of view
     smoothing='one_euro',
+    fps=None,               # pictures a second that the video was filmed with
 ):
     "Raise `InputError` for a horse as tall as a house, a camera that sees behind itself, a filter that isn't there."
     from kinequimation.refine import SMOOTHERS
     if not .3 <= withers_height_m <= 3: raise InputError(f'Expected a height at the withers of .3 to 3 metres, but got {withers_height_m:g}.')
     if fov_deg is not None and not 1 <= fov_deg <= 170: raise InputError(f'Expected a field of view of 1 to 170 degrees, but got {fov_deg:g}.')
+    if fps is not None and not 1 <= fps <= 10_000: raise InputError(f'Expected 1 to 10,000 pictures a second, but got {fps:g}.')
     if smoothing not in SMOOTHERS: raise InputError(f'Expected a smoothing out of {", ".join(SMOOTHERS)}, but got {smoothing!r}.')
 
 # %% ../nbs/80_pipeline.ipynb #80-018
@@ -128,14 +130,16 @@ def detect(
     stride=1,         # look at every `stride`-th frame only: a quick look
     half=False,       # half the resolution: a quick look
     fov_deg=None,     # the camera's horizontal field of view; read from the video or from how it turns if None
+    fps=None,         # pictures a second that it was filmed with, if it plays slower or faster
 ) -> Path:            # `out`
     "Find the keypoints in every frame of a video, and how the camera turned meanwhile. Raises `InputError` when there is no horse in any."
     from kinequimation.camera_motion import watch_background
     from kinequimation.detect import Detector
     from kinequimation.video import frames, probe, tags
+    check_settings(fov_deg=fov_deg, fps=fps)
     info = probe(existing_file(video, 'a video'))
     box = check_bbox(bbox_xyxy, info.size)
-    pose = Detector(weights, threads=threads).predict_video(video, progress=_reporter(progress, 'detect'), bbox_xyxy=box, stride=stride, half=half)
+    pose = Detector(weights, threads=threads).predict_video(video, progress=_reporter(progress, 'detect'), bbox_xyxy=box, stride=stride, half=half, fps=fps)
     require_horse(pose, video)
     report = _reporter(progress, 'camera')
     return watch_background(frames(video), pose, _focal(pose, fov_deg), tags(video), lambda done: report(done, pose.n_frames)).save(out)
@@ -268,13 +272,14 @@ def animate(
     detector=None, lifter=None,  # other weights (.onnx)
     threads=None,
     progress=None,         # called with (stage, done, total)
+    fps=None,              # pictures a second that it was filmed with, if it plays slower or faster
 ) -> dict:                 # file name -> path
     "A video in, an animated Rigify horse out. Writes all of `OUTPUTS` or changes nothing; raises `InputError` for what the user can mend."
-    check_settings(withers_height_m, fov_deg, smoothing)
+    check_settings(withers_height_m, fov_deg, smoothing, fps)
     check_inputs(video, bbox_xyxy, detector, lifter, blender)
     with staged_dir(out_dir) as work:
         pose2d, raw, pose3d, clip = (work/n for n in ('pose2d.nc', 'lifted.nc', 'pose3d.nc', 'clip.npz'))
-        detect(video, pose2d, bbox_xyxy, detector, threads, progress, fov_deg=fov_deg)
+        detect(video, pose2d, bbox_xyxy, detector, threads, progress, fov_deg=fov_deg, fps=fps)
         overlay(video, pose2d, work/'overlay.mp4', progress)
         lift(pose2d, raw, fov_deg, lifter, progress)
         refine(raw, pose3d, pose2d, withers_height_m, smoothing, camera, progress)

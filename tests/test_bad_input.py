@@ -133,6 +133,8 @@ def test_options_are_checked_before_the_work(quickly, short_clip, out):
     refused(quickly('animate', short_clip, '-o', out, '--bbox', '900,900,950,950'), out, 'inside the')
     refused(quickly('animate', short_clip, '-o', out, '--withers-height', '160'), out, 'metres', '160')
     refused(quickly('animate', short_clip, '-o', out, '--fov', '500'), out, 'degrees', '500')
+    refused(quickly('animate', short_clip, '-o', out, '--fps', '0.5'), out, '1 to 10,000 pictures a second', '0.5')
+    refused(quickly('detect', short_clip, '-o', out/'pose.nc', '--fps', 'nan'), out, '1 to 10,000 pictures a second')
     refused(quickly('animate', short_clip, '-o', out/'notes.txt'), out, 'folder')
     refused(quickly('detect', short_clip, '-o', out/'pose.txt'), out, '.nc')
 
