@@ -6,7 +6,8 @@
 __all__ = ['read_network', 'settle', 'checkpoint_of', 'Labelled', 'read_labels', 'fit_map', 'Sample', 'draw_window',
            'photo_samples', 'synthetic_samples', 'grow_head', 'batch_loss', 'make_batch', 'Plan', 'train',
            'export_fine_tuned', 'blend_networks', 'landmark_answers', 'measure', 'leg_verdicts', 'score',
-           'calibration_of', 'first_answers', 'fold_of', 'cross_validate', 'fine_tune', 'fine_tuned_card']
+           'calibration_of', 'first_answers', 'with_aspects', 'fold_of', 'cross_validate', 'fine_tune',
+           'fine_tuned_card']
 
 # %% ../nbs/22_fine_tune.ipynb #22-002
 import csv
@@ -373,10 +374,12 @@ class Sample:
     facing: float = float('nan')   # rad
     is_horse: bool = True
     photo: bool = True
+    aspect: float = 1.             # how many times as wide for its height it is to be shown
 
 # %% ../nbs/22_fine_tune.ipynb #22-035b
 _CUT = .25      # share of the windows that show a part
 _SPOILT = .5    # share of the photographs' windows that are spoiled: what a real picture looks like is what they are there to teach
+_SQUEEZED = .12 # e-fold: windows are shown wider and narrower than they should be, for nobody knows so well what they should be
 
 # %% ../nbs/22_fine_tune.ipynb #22-036
 @lru_cache(maxsize=256)
@@ -400,11 +403,12 @@ def draw_window(
     whole, turn, mirrored = np.array([0, 0, *image.shape[1::-1]])/scale, 0., False
     cut = part_of(sample.points[:68], sample.box, whole[2:], rng) if rng is not None and sample.is_horse and rng.random() < _CUT else None
     frame, box = cut or (whole, sample.box)
-    center, side = crop_window(box)
+    aspect = sample.aspect*(1. if rng is None else float(np.exp(rng.normal(0, _SQUEEZED))))
+    center, side = crop_window(box, aspect=aspect)
     if rng is not None: center, side, turn, mirrored = _jitter(rng, center, side, .12 if sample.photo else .3)
     x0, y0, x1, y1 = np.rint(frame*scale).astype(int)
     image = image[y0:y1, x0:x1]
-    M = crop_matrix(center*scale - [x0, y0], side*scale, size, turn, mirrored)
+    M = crop_matrix(center*scale - [x0, y0], side*scale, size, turn, mirrored, aspect)
     points, weights = (sample.points*scale - [x0, y0]) @ M[:, :2].T + M[:, 2], sample.weights
     present = sample.present if cut is None else sample.present & ((sample.points >= frame[:2]) & (sample.points < frame[2:])).all(1)
     if mirrored: points, weights, present = points[flip], weights[flip], present[flip]
@@ -435,7 +439,7 @@ def photo_samples(
         better, counts = spread_labels(weights, found/longer, scores, r['points'][:, :2]/longer, seen)
         absent = (counts < _HARDLY) & (np.asarray(scores) < _HARDLY)
         counts = np.where(absent, .3*(1 - np.asarray(scores))**2, counts)
-        samples.append(Sample(r['path'], r['box'], np.concatenate([better*longer, r['points'][:, :2]]), np.concatenate([counts, direct*seen]), np.concatenate([~absent, np.ones(len(seen), bool)])))
+        samples.append(Sample(r['path'], r['box'], np.concatenate([better*longer, r['points'][:, :2]]), np.concatenate([counts, direct*seen]), np.concatenate([~absent, np.ones(len(seen), bool)]), aspect=r.get('aspect', 1.)))
     return samples
 
 
@@ -660,13 +664,13 @@ def landmark_answers(
     bbox_xyxy,  # (4,) px
 ) -> dict:      # 'straight' (L, 2), 'through the 68' (L, 2) px; 'scores' (L,) of the former, 'sure' (L,) of the latter, not calibrated
     "The landmarks that a fine-tuned detector has been taught, both ways."
-    marks, (middle, side) = detector.taught, crop_window(bbox_xyxy)
+    marks = detector.taught
     if marks is None: raise InputError('Expected a fine-tuned detector, but this one was taught no landmarks. Use `kinequimation fine-tune`.')
-    matrices = [crop_matrix(middle, side*size, detector.size) for size in LOOKS]
-    prob = detector.heatmaps(np.stack([crop(image_bgr, M, detector.size) for M in matrices]))
+    middle, side, aspect = detector.unsqueezed(image_bgr, np.asarray(bbox_xyxy, float))
+    matrices, prob = detector._look(image_bgr, [(middle, side*size, aspect) for size in LOOKS])
     points, scores = decode(merge_looks(prob[:, 68:], LOOKS, detector.stride), detector.stride)
     back = cv2.invertAffineTransform(matrices[0])
-    keypoints, sure = detector.study(image_bgr, (middle, side))
+    keypoints, sure = detector.study(image_bgr, (middle, side, aspect))
     W = marks.weights
     share = np.abs(W)/np.abs(W).sum(1, keepdims=True)
     return {'straight': points @ back[:, :2].T + back[:, 2], 'through the 68': W @ keypoints, 'scores': scores, 'sure': share @ sure}
@@ -750,7 +754,16 @@ def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, 
 def first_answers(labelled, weights=None, threads=None) -> list:
     "[(keypoints (68, 2) px, scores (68,))] of the detector that training begins from: the teacher of what no label speaks of."
     detector = Detector(weights, threads=threads)
-    return [detector.study(_picture_of(r), crop_window(r['box'])) for r in labelled.records]
+    return [detector.study(_picture_of(r), _window_of(r)) for r in labelled.records]
+
+
+def _window_of(record): a = record.get('aspect', 1.); return *crop_window(record['box'], aspect=a), a
+
+
+def with_aspects(labelled, weights=None, threads=None) -> Labelled:
+    "The pictures with how many times as wide each is to be shown (`aspect` of its records), as the detector that training begins from judges."
+    detector = Detector(weights, threads=threads)
+    return replace(labelled, records=tuple({**r, 'aspect': detector.unsqueezed(_picture_of(r), r['box'])[2]} for r in labelled.records))
 
 
 def _picture_of(record):
@@ -785,6 +798,7 @@ def cross_validate(
     fold, plan, rows = fold_of(labelled, folds, (plan or Plan(epochs=40)).seed), plan or Plan(epochs=40), []
     known = learned_from(read_network(weights)[1], {r['path'] for r in labelled.records})
     if known: raise InputError(f'Expected a detector to begin from that has not learned from the pictures it is to be measured on, but it has from {len(known)} of them. Begin with the one that has seen renders alone: --detector synthetic.')
+    labelled = with_aspects(labelled, weights, threads)
     answers = first_answers(labelled, weights, threads)
     for k in range(folds):
         part = lambda which: replace(labelled, records=tuple(r for r, w in zip(labelled.records, which) if w))
@@ -820,6 +834,7 @@ def fine_tune(
     table = score(unseen, data=Path(coco).parent.name) if folds else []
     trained = {'data': f'{len(labelled)} horses in {len({r["image"] for r in labelled.records})} labelled pictures, landmarks {labelled.marks.name}; renders: {len(synthetic_samples(synthetic, labelled.marks.weights))}',
                'begun from': read_network(weights)[1].get('name', ''), 'budget': f'{plan.minutes:g} minutes' if plan.minutes else f'{plan.epochs:g} passes', 'seed': seed}
+    labelled = with_aspects(labelled, weights, threads)
     path = _learn(labelled, weights, synthetic, first_answers(labelled, weights, threads), out, plan, trained, progress and (lambda d, t: progress('Fine-tuning', d, t)), calibration_of(unseen))
     with atomic_path(path.with_suffix('.md')) as part: part.write_text(fine_tuned_card(path, labelled, trained, table, folds))
     losses = torch.load(str(out/'state.pt'), map_location='cpu', weights_only=True)['losses']

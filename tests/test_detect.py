@@ -106,6 +106,9 @@ def test_video_of_a_horse(detector, demo, tmp_path):
     assert probe(out).n_frames == 6 and probe(out).size == probe(clip).size
     a, b = next(iter(frames(clip))), next(iter(frames(out)))
     assert (np.abs(a.astype(int) - b) > 60).any(axis=-1).mean() > .005  # something was drawn
+    slow = detector.predict_video(clip, fps=240)   # as its camera did, in slow motion
+    assert slow.fps == 240 and slow.ds.time.values[-1] == pytest.approx(5/240)
+    np.testing.assert_array_equal(slow.xyz(), pose.xyz())
 
 
 def test_video_without_a_horse_is_nan(detector, tmp_path):
@@ -251,6 +254,21 @@ def seen(pose): return (pose.scores() > 0).any(1)
 def middles(pose):
     "(T,) px, x of the horse's middle."
     return np.array([np.median(p[s > .3], axis=0)[0] if (s > .3).any() else np.nan for p, s in zip(pose.xyz(), pose.scores())])
+
+
+@pytest.mark.parametrize('wide', [.5, .6])
+def test_a_still_that_was_squeezed_is_looked_at_as_it_was(detector, wide):
+    image = list(frames(assets_dir()/'clips'/'heldout.mp4'))[30]
+    points, scores = detector.predict(image)
+    assert detector.unsqueezed(image, pose_box(points, scores))[2] == 1
+    squeezed = cv2.resize(image, (round(image.shape[1]*wide), image.shape[0]), interpolation=cv2.INTER_AREA)
+    box = pose_box(points*[wide, 1], scores)
+    off = lambda found: np.linalg.norm(found/[wide, 1] - points, axis=1)[scores > .5].mean()/np.ptp(points[:, 0])
+    middle, side, aspect = detector.unsqueezed(squeezed, box)
+    assert aspect > 1.2
+    as_it_was, as_it_is = detector.study(squeezed, (middle, side, aspect))[0], detector.study(squeezed, crop_window(box))[0]
+    assert off(as_it_was) < .7*off(as_it_is) and off(as_it_was) < .015
+    np.testing.assert_allclose(detector.predict(squeezed, box)[0], as_it_was, atol=1e-3)
 
 
 def test_a_horse_that_comes_late_and_one_that_comes_back(detector, tmp_path):
