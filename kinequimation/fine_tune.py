@@ -750,7 +750,7 @@ def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, 
         blend_networks(weights_path(weights, 'detector'), part, plan.share)
     return done
 
-
+# %% ../nbs/22_fine_tune.ipynb #22-053a
 def first_answers(labelled, weights=None, threads=None) -> list:
     "[(keypoints (68, 2) px, scores (68,))] of the detector that training begins from: the teacher of what no label speaks of."
     detector = Detector(weights, threads=threads)
