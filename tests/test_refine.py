@@ -278,6 +278,17 @@ def test_no_hoof_is_an_outlier(gait):
     assert (hampel(xyz) != xyz).mean() < 5e-4
 
 
+def test_refining_leaves_the_horse_as_large_as_it_was_lifted():
+    "Joints that the lifter is not sure of lie too near to each other: bones measured between them are short, and the withers' height then makes all the horse too large."
+    sizes = []
+    for pose2d, _, _ in held_out(8, 'replayed', seed=50_000):
+        lifted = Lifter(threads=1)(pose2d)
+        refined, a = refine(lifted, pose2d), lifted.xyz().astype(float)
+        b = np.einsum('tij,tkj->tki', refined.world_to_camera()[:, :3, :3], refined.xyz() - refined.xyz()[:, :1])
+        sizes.append((a*b).sum()/(a*a).sum())
+    assert abs(np.mean(sizes) - 1) < .004 and np.ptp(sizes) < .018, sizes   # 1.006 and .028 where bones are but medians of distances
+
+
 def test_keypoints_that_err_do_not_bend_the_horse():
     """A body fits whatever it is shown: from a detector's errors the refined shape is as good as the lifted one, in clips with hard pictures from end to end too."""
     lifter, off = Lifter(threads=1), []
