@@ -28,7 +28,7 @@ from .kinship import heed, taught_landmarks
 from .legs import doubt_shared, doubt_stretched, leapt, leg_pairs, undo_swaps
 from .overlay import draw_pose, overlay_video, side_colour
 from .pose import PoseSequence
-from .repeats import difference, shown_again
+from .repeats import difference, first_shown, shown_again
 from .skeleton import HORSE68
 from .stream import pictures
 from .video import probe
@@ -801,7 +801,7 @@ def _predict_video(self,
     if progress and n > at[-1] + 1: progress(n, n)
     points = (np.array([_nothing(len(self.skeleton))[0] if h is None else h.points for h in found]) + .5)*scale - .5
     scores = np.array([np.zeros(len(self.skeleton)) if h is None else h.scores for h in found])
-    again = shown_again(changed, fps) if stride == 1 else np.zeros(len(at), bool)
+    again = shown_again(changed, fps) if stride == 1 else np.zeros(len(at), bool)   # a quick look draws lines over all of them anyhow
     repeated = np.isin(np.arange(n), np.array(at)[again])
     points, scores, off, leaps = _one_film(self, points[~again], scores[~again], np.array(at)[~again], repeated, fps/stride*np.mean(~again))
     others = [dict(frame=int(at[n]), bbox_xyxy=(b*np.tile(scale, 2)).round().astype(int).tolist()) for n, b in follower.met]
@@ -832,7 +832,8 @@ def _one_film(self, points, scores, at, repeated, fps):
     kept = ~leapt(points, scores, fps)
     points, scores = undo_swaps(points[kept], scores[kept], self.skeleton)
     for doubt in (doubt_shared, doubt_stretched): scores, _ = doubt(points, scores, self.skeleton)
-    in_all = lambda scores: spread(points, scores, at[kept], len(repeated), np.where(repeated, 1, .5)[:, None])
+    certain = repeated & np.isin(first_shown(repeated), at[kept])   # not where the picture that is shown again was not believed
+    in_all = lambda scores: spread(points, scores, at[kept], len(repeated), np.where(certain, 1, .5)[:, None])
     return *in_all(calibrate(scores, self.calibration)), pixels_off(*in_all(scores), self.far_off), at[~kept]
 
 

@@ -668,9 +668,10 @@ def landmark_answers(
     if marks is None: raise InputError('Expected a fine-tuned detector, but this one was taught no landmarks. Use `kinequimation fine-tune`.')
     middle, side, aspect = detector.unsqueezed(image_bgr, np.asarray(bbox_xyxy, float))
     matrices, prob = detector._look(image_bgr, [(middle, side*size, aspect) for size in LOOKS])
-    points, scores = decode(merge_looks(prob[:, 68:], LOOKS, detector.stride), detector.stride)
+    prob = merge_looks(prob, LOOKS, detector.stride)
+    points, scores = decode(prob[68:], detector.stride)
     back = cv2.invertAffineTransform(matrices[0])
-    keypoints, sure = detector.study(image_bgr, (middle, side, aspect))
+    keypoints, sure = detector._read(matrices[:1], prob[None])[0]   # as `study` would, but for asking the network again
     W = marks.weights
     share = np.abs(W)/np.abs(W).sum(1, keepdims=True)
     return {'straight': points @ back[:, :2].T + back[:, 2], 'through the 68': W @ keypoints, 'scores': scores, 'sure': share @ sure}

@@ -376,13 +376,12 @@ def test_a_film_that_shows_pictures_again_glides(detector, tmp_path):
     new = np.cumsum([0] + times[:-1])
     np.testing.assert_array_equal(held.repeated(), ~np.isin(np.arange(40), new))
     assert alone.repeated() is None and held.log[-1]['leapt'] == []
-    sure = (held.scores()[new] > .5) & (alone.scores() > .5)
-    size = np.ptp(alone.xyz()[0, :, 0])
-    assert sure.mean() > .8 and np.quantile(np.linalg.norm(held.xyz()[new] - alone.xyz(), axis=-1)[sure], .95) < .03*size
-    step = np.linalg.norm(np.diff(held.xyz(), axis=0), axis=-1)[:new[-1]].mean(1)     # after the last picture the horse stays
-    assert step.min() > .2*step.max()                                                  # it halts nowhere
-    a, b = held.xyz()[new[1]], held.xyz()[new[2]]
-    np.testing.assert_allclose(held.xyz()[new[1] + 1], a + (b - a)/3, atol=1e-3)
+    off = np.linalg.norm(held.xyz()[new] - alone.xyz(), axis=-1)/np.ptp(alone.xyz()[0, :, 0])
+    assert np.median(off) < .01    # the median: encoded anew, a film may have a leg read otherwise
+    shown = held.xyz()[new].astype(float)
+    assert np.abs(np.diff(shown, axis=0)).max((1, 2)).min() > 2    # px: the horse moves, and on straight lines it halts nowhere
+    lines = np.stack([np.interp(np.arange(40), new, way) for way in shown.reshape(16, -1).T], -1).reshape(40, 68, 2)
+    np.testing.assert_allclose(held.xyz(), lines, atol=1e-3)
     np.testing.assert_allclose(held.scores()[new[1] + 1], np.minimum(held.scores()[new[1]], held.scores()[new[2]]), atol=1e-6)
     drawn = Overlay(held)
     np.testing.assert_array_equal(drawn.points[new[1] + 2], held.xyz()[new[1]].astype(float))   # over a picture that halts, a pose that halts

@@ -23,6 +23,7 @@ found['frames'] = [scene.frame_start, scene.frame_end]
 found['fps'] = scene.render.fps/scene.render.fps_base
 found['camera'] = scene.camera.name if scene.camera else None
 found['background'] = [bool(b.clip or b.image) for b in scene.camera.data.background_images] if scene.camera else []
+found['fitted'] = [b.frame_method for b in scene.camera.data.background_images] if scene.camera else []
 found['video'] = [bpy.path.abspath(c.filepath) for c in bpy.data.movieclips] + [bpy.path.abspath(i.filepath) for i in bpy.data.images if i.source == 'MOVIE']
 rigs = {n: bpy.data.objects[n] for n in ('ML_rig', 'rig')}
 found['keyed'] = {n: bool(o.animation_data and o.animation_data.action) for n, o in rigs.items()}
@@ -94,6 +95,7 @@ def test_the_scene_opens_with_everything_in_it(result, short_clip, tmp_path):
     assert found['constraints'] == 0 and found['skinned'], 'ML_rig is bare, and a mesh hangs on a rig'
     assert found['frames'][1] - found['frames'][0] + 1 == n and found['fps'] == pytest.approx(probe(short_clip).fps, rel=1e-3)
     assert found['camera'] and any(found['background']), 'a camera with the video behind'
+    assert found['fitted'] == ['STRETCH'], 'in the shape in which it was looked at, though its pixels may not be square'
     from pathlib import Path
     assert found['video'] and all(Path(v).exists() for v in found['video']), f"the scene's video must be found from where the scene lies now: {found['video']}"
 

@@ -33,10 +33,10 @@ def filmed(folder, i):
     return out
 
 
-def misses(folder, lifter, threads):
+def misses(folder, detector, lifter, threads):
     "Of one film from detected 2D: how far off each coordinate is, how far the lifter alone tells it to be, how far the keypoints are told to be (T, 67, 3) m."
     film, lifter = load_film(folder), Lifter(lifter, threads=threads)
-    pose2d = Detector(threads=threads).predict_video(film.video)
+    pose2d = Detector(detector, threads=threads).predict_video(film.video)
     alone = lifter(PoseSequence(pose2d.ds.drop_vars('position_std')))
     off = _told_off(pose2d, alone.root_location(), alone.focal_px)
     return [a[:, 1:] for a in (np.abs(alone.xyz() - true_root(film.pose3d)), alone.position_std(), np.repeat(off[..., None], 3, -1))]
@@ -71,18 +71,19 @@ parser.add_argument('data', type=Path, help='where the films are, or are to be')
 parser.add_argument('-n', type=int, default=18, help='films')
 parser.add_argument('--first', type=int, default=0, help='the number of the first one')
 parser.add_argument('--fit', action='store_true', help='fit the spread in space instead of measuring')
+parser.add_argument('--detector', help="weights, or 'synthetic'; the shipped ones if not given")
 parser.add_argument('--lifter', type=Path, help='weights; the shipped ones if not given')
 parser.add_argument('--threads', type=int)
 parser.add_argument('--json', type=Path, help='also put the table there')
 args = parser.parse_args()
 numbers = range(args.first, args.first + args.n)
 if args.fit:
-    print('_AS_TOLD =', fitted([misses(filmed(args.data, i), args.lifter, args.threads) for i in numbers]))
+    print('_AS_TOLD =', fitted([misses(filmed(args.data, i), args.detector, args.lifter, args.threads) for i in numbers]))
     sys.exit()
 films, seen = [], []
 for i in numbers:
-    films += [r | dict(data=GAITS[i % len(GAITS)]) for r in evaluate_3d(filmed(args.data, i), args.lifter, threads=args.threads)]
-    seen += evaluate_2d(filmed(args.data, i), threads=args.threads)[1:]
+    films += [r | dict(data=GAITS[i % len(GAITS)]) for r in evaluate_3d(filmed(args.data, i), args.lifter, args.detector, args.threads)]
+    seen += evaluate_2d(filmed(args.data, i), args.detector, args.threads)[1:]
     print(f'{len(seen)} of {args.n}: {films[-1]["data"]}, ' + ', '.join(f'{r["from_2d"]} {r["after"]} {r["mpjpe_mm"]:.0f}' for r in films[-4:]), file=sys.stderr, flush=True)
 command = f'python tools/measure_films.py {args.data.name if args.data.is_absolute() else args.data} -n {args.n}' + f' --first {args.first}'*bool(args.first)
 for title, rows in (('2d films', summed_2d(seen)), ('3d films', summed(films))):

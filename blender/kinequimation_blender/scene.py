@@ -64,6 +64,7 @@ def add_background(camera, video, folder, frames):
     background.image = image
     background.alpha = 1.0
     background.display_depth = "BACK"
+    background.frame_method = "STRETCH"  # the camera has the shape at which players show the film, whose pixels need not be square
     if image.source == "MOVIE":
         user = background.image_user
         user.frame_start, user.frame_duration, user.frame_offset = int(frames[0]), len(frames), 0
