@@ -141,6 +141,7 @@ def evaluate_3d(
     progress=None,  # called with (done, total)
 ) -> list:          # rows
     "MPJPE and PA-MPJPE of the lifter, and of the refined motion, from true and from detected 2D. Raises `InputError`."
+    from kinequimation.camera_motion import watch_background
     from kinequimation.detect import Detector
     from kinequimation.lift import Lifter
     from kinequimation.refine import refine
@@ -148,16 +149,23 @@ def evaluate_3d(
     detected = Detector(detector, threads=threads).predict_video(film.video, progress=progress)
     true, rows = true_root(film.pose3d), []
     for name, pose2d in dict(true=film.pose2d, detected=detected).items():
+        pose2d = watch_background(frames(film.video), pose2d, pose2d.focal_px)
         lifted = lifter(pose2d)
         refined = refine(lifted, pose2d)
         for stage, pose, xyz in (('lift', lifted, lifted.xyz().astype(float)), ('refine', refined, _in_camera(refined))):
-            rows.append(row_3d(xyz, true, film.pose2d.fps, lifted.skeleton, data=film.name, from_2d=name, after=stage) | dict(within_std=_within(pose, true)))
+            rows.append(row_3d(xyz, true, film.pose2d.fps, lifted.skeleton, data=film.name, from_2d=name, after=stage) | dict(way=_way(pose, film.pose3d), within_std=_within(pose, true)))
     return rows
 
 def _in_camera(pose3d):
     "(T, K, 3) m, root-relative, in the axes of the camera that the pose supposes."
     xyz = pose3d.xyz().astype(float)
     return np.einsum('tij,tkj->tki', pose3d.world_to_camera()[:, :3, :3], xyz - xyz[:, :1])
+
+def _way(pose3d, true, least_m=1.):
+    "How far the horse comes, against the truth (1 = as far); None for poses that have no place, and where it stays where it is."
+    come = lambda pose: float(np.linalg.norm(np.diff(pose.xyz()[[0, -1], 0], axis=0)))
+    far = come(true)*1.6/withers_height(true.skeleton)
+    return None if pose3d.frame != 'world' or far < least_m else round(come(pose3d)/far, 3)
 
 def _within(pose3d, true):
     "`_share_within` along the axes for which the spread is told; the root is left out, since it is 0."

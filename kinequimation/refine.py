@@ -18,7 +18,7 @@ from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
 
 from .camera import Camera, intrinsics
-from .camera_motion import camera_of
+from .camera_motion import camera_of, camera_travels
 from .contacts import contact_probability, stands
 from .files import InputError
 from .pose import PoseSequence
@@ -384,7 +384,7 @@ def _hoof_speed(tips, contacts, fps):
     return fill_gaps(np.where(n > 0, (v*contacts[..., None]).sum(1)/np.maximum(n, 1), np.nan))
 
 # %% ../nbs/40_refine.ipynb #40-044
-_FARTHEST = .05   # m: what the lifter tells of bad pictures is what it missed on the whole; against them it is nearer the truth than it tells
+_FARTHEST = np.array([.1, .1, .05])   # m: what the lifter tells of bad pictures is what it missed on the whole; against them it is nearer the truth than it tells, in depth above all, of which they know nothing
 
 def _evidence(pose3d, pose2d, position, root, zoom):
     "How far the shape may be off (T, 68, 3), and the picture: tangents (T, 68, 2) and weights (T, 68)."
@@ -505,6 +505,7 @@ def _camera(pose3d, pose2d, camera):
     pose, nothing = next((p for p in (pose2d, pose3d) if p is not None and camera_of(p) is not None), None), (None, np.ones(pose3d.n_frames), camera)
     if camera == 'pan' and pose is None:
         raise InputError("Expected 2D poses that say how the camera turned, but these don't. Let `detect` see the video again, or say that the camera follows ('follow').")
+    if camera == 'auto' and pose is not None and camera_travels(pose): return None, nothing[1], 'follow'
     if pose is None or camera == 'static' or camera == 'auto' and np.median(pose.ds.camera_tracked.values) < .3: return nothing
     R, zoom = camera_of(pose, pose3d.focal_px)
     if len(R) != pose3d.n_frames: raise InputError(f'Expected the motion of the camera over {pose3d.n_frames} frames, but got {len(R)}.')

@@ -335,6 +335,7 @@ def render_clip(
     samples=4,         # of Cycles
     kind=None,         # of horse, see `draw_horse`
     progress=None,     # called with (done, total)
+    turns=False,       # the camera stands and turns after the horse
 ) -> Path:             # the video
     "Films one horse, with the truth beside the video."
     out, rng = Path(out).resolve(), np.random.default_rng(seed)
@@ -344,7 +345,7 @@ def render_clip(
     horse = replace(horse, skeleton=load_skeleton(out/'clips'/'horse.json'))   # as the renderer will read it, to the last digit
     motion = generate(gait, n_frames=n_frames + 1, fps=fps, skeleton=horse.skeleton, seed=int(rng.integers(2**31)))
     motion.clip.save(out/'clips'/'horse.npz')
-    camera = _film(motion.positions()[:n_frames], size, follow, azimuth_deg, fov_deg=rng.uniform(22, 34))
+    camera = _film(motion.positions()[:n_frames], size, follow, azimuth_deg, rng.uniform(22, 34), turns)
     jobs = _film_jobs(out, horse, motion, camera, n_frames, fps, size, samples, int(rng.integers(2**31)))
     counter = _Counter(n_frames, sum(is_done(j, s) for j in jobs for s in j['names']), progress)
     given_up = {}
@@ -369,17 +370,20 @@ def _film_jobs(out, horse, motion, camera, n, fps, size, samples, seed):
     return [job(list(range(k, min(k + 8, n)))) for k in range(0, n, 8)]
 
 
-def _film(heads, size, follow, azimuth_deg, fov_deg):
+def _film(heads, size, follow, azimuth_deg, fov_deg, turns=False):
     "A camera at the horse's height, as far away as it takes."
     middle = heads.mean(1)
     middle[:, :2] = np.linspace(middle[0, :2], middle[-1, :2], len(middle))  # whoever follows walks evenly, not up and down with the horse
     middle[:, 2] = 1.0
-    target = middle if follow else middle.mean(0)
-    spread = np.abs(heads - target[:, None] if follow else heads - target).max((0, 1))
+    target = middle if follow or turns else middle.mean(0)
+    spread = np.abs(heads - target[:, None] if follow or turns else heads - target).max((0, 1))
     # wide enough, and with the hooves in the picture, which are lower than the lowest keypoint
     reach = max(spread[:2].max()*1.12, (spread[2] + .12)*1.12*size[0]/size[1])
     a = np.radians(azimuth_deg)
-    return look_at(target + (reach/np.tan(np.radians(fov_deg)/2) + spread[0])*np.array([np.cos(a), np.sin(a), .06]), target, size, fov_deg)
+    away = (reach/np.tan(np.radians(fov_deg)/2) + spread[0])*np.array([np.cos(a), np.sin(a), .06])
+    if not turns: return look_at(target + away, target, size, fov_deg)
+    come = np.ptp(middle @ away)/np.linalg.norm(away)   # it may come that much nearer
+    return look_at(middle.mean(0) + away*(1 + .6*come/np.linalg.norm(away)), target, size, fov_deg)
 
 # %% ../nbs/12_render.ipynb #12-030
 def _write_truth(out, motion, camera, names, fps, size):

@@ -221,13 +221,14 @@ class Doubt:
     lasting: float = 3.   # errors last: so many frames say as much as one
 
 _BOX, _CERTAIN = 2.2, .9999   # m: the longer side of a horse's box; the confidence of what somebody knows
+_MOST = .5   # of the spread: that of the keypoints which are not far away
 
 def told(
     confidence: np.ndarray,  # 0..1, the chance of being within a twentieth of the box
 ) -> np.ndarray:             # m at the horse, a coordinate
-    "The spread that a confidence tells; none where it is certain."
+    "The spread that a confidence tells of the keypoints that are not far away; none where it is certain."
     c = np.clip(confidence, 0, 1)
-    return np.where(c < _CERTAIN, .05*_BOX/np.sqrt(-2*np.log1p(-np.clip(c, .01, _CERTAIN))), 0.)
+    return np.where(c < _CERTAIN, _MOST*.05*_BOX/np.sqrt(-2*np.log1p(-np.clip(c, .01, _CERTAIN))), 0.)
 
 # %% ../nbs/39_whole_clip.ipynb #39-022
 class Normal:

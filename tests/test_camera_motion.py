@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.camera_motion import camera_of, focal_from_tags, follow_background, horse_boxes, watch_background, with_camera
+from kinequimation.camera_motion import camera_of, camera_travels, focal_from_tags, follow_background, horse_boxes, watch_background, with_camera
 from kinequimation.files import InputError
 from kinequimation.pose import PoseSequence
 
@@ -46,6 +46,27 @@ def test_the_horse_is_no_background():
     assert not follow_background(film, np.tile([60., 40, 200, 150], (8, 1))).moves
 
 
+def layers(n=13, far=2., near=6., share=.4, other=False):
+    "Far things above, near things below, or (`other`) something that goes its own way in a corner: (n,) pictures."
+    film = []
+    for i in range(n):
+        image, row = scene(far*i), int(180*(1 - share))
+        if other: image[row:, 210:] = scene(-near*i, 5)[row:, 210:]
+        else: image[row:] = scene(near*i, 5)[row:]
+        film.append(image)
+    return film
+
+
+def test_near_things_that_pass_faster_tell_that_the_camera_travels():
+    assert follow_background(layers()).travels
+    for film in (layers(near=2.), layers(share=.3, other=True), [scene(5.*i) for i in range(13)], [scene(0)]*13): assert not follow_background(film).travels
+
+
+def test_no_focal_length_is_read_off_a_turn_that_was_never_made():
+    seen = watch_background(layers(13, 4, 12), poses(13))
+    assert seen.log[-1]['turned_deg'] > 4 and seen.log[-1]['focal_from'] == 'default' and camera_travels(seen)
+
+
 def test_boxes_and_lens():
     pose = poses(6)
     np.testing.assert_allclose(horse_boxes(pose)[0], [100, 100, 160, 160], atol=1e-3)
@@ -68,6 +89,8 @@ def test_kept_in_the_file(tmp_path):
     seen = watch_background([scene(4*i) for i in range(6)], poses(6), 500.)
     again = PoseSequence.load(seen.save(tmp_path/'p.nc'))
     for a, b in zip(camera_of(seen), camera_of(again)): np.testing.assert_allclose(a, b)
+    going = watch_background(layers(), poses(13), 500.)
+    assert camera_travels(PoseSequence.load(going.save(tmp_path/'going.nc'))) and not camera_travels(again)
 
 
 def test_refuses():

@@ -1,9 +1,10 @@
 """How far off the horse is at the end of the way from a video to space: films of horses, places and cameras that no training has seen, rendered, detected, lifted, refined.
 
     python tools/measure_films.py data/films [-n 18] [--json nbs/benchmarks.json]
+    python tools/measure_films.py data/films --turns -n 8
     python tools/measure_films.py data/films --first 18 --fit
 
-Renders what is not there yet (half a minute a film on two cores), forty frames in each of the gaits in turn, from any side, the camera going along or standing.
+Renders what is not there yet (half a minute a film on two cores), forty frames in each of the gaits in turn, from any side, the camera going along or standing; with `--turns`, of a camera that stands and turns after a horse that passes.
 With `--fit` it tells what the lifter's standard deviations have to add for each metre that the detector tells a keypoint to be off (`lift._AS_TOLD`), from other films than those of the table.
 """
 import argparse
@@ -25,11 +26,19 @@ from kinequimation.render import render_clip  # noqa: E402
 SEED, FRAMES = 910_000, 40   # of the first film; above HELD_OUT_SEED
 
 
-def filmed(folder, i):
-    "The folder of film number i."
-    out, rng = Path(folder)/f'{i:02d}', np.random.default_rng([77, i])
-    azimuth, follow = float(rng.uniform(-180, 180)), bool(rng.random() < .6)
-    if not (out/'clip.mp4').exists(): render_clip(out, GAITS[i % len(GAITS)], FRAMES, 25, SEED + i, (480, 270), follow=follow, azimuth_deg=azimuth)
+def gait_of(i, turns=False):
+    "That of film number i; a horse that stands does not pass."
+    gaits = GAITS[1:] if turns else GAITS
+    return gaits[i % len(gaits)]
+
+
+def filmed(folder, i, turns=False):
+    "The folder of film number i; `turns`: the camera stands, and turns after a horse that passes."
+    out, rng = Path(folder)/(f'turns-{i:02d}' if turns else f'{i:02d}'), np.random.default_rng([78 if turns else 77, i])
+    azimuth = rng.choice([0, 180]) + rng.uniform(-50, 50) if turns else rng.uniform(-180, 180)
+    follow = not turns and bool(rng.random() < .6)
+    if not (out/'clip.mp4').exists():
+        render_clip(out, gait_of(i, turns), FRAMES, 25, SEED + i + 10_000*turns, (480, 270), follow=follow, azimuth_deg=float(azimuth), turns=turns)
     return out
 
 
@@ -55,7 +64,12 @@ def summed(films):
     of = lambda key, what: np.array([r[what] for r in films if (r['from_2d'], r['after']) == key])
     return [dict(from_2d=key[0], after=key[1], films=len(of(key, 'mpjpe_mm')), **{f'{name}_mm': round(float(reduce(of(key, what))), 1) for name, what, reduce in (
         ('mean', 'mpjpe_mm', np.mean), ('median', 'mpjpe_mm', np.median), ('worst', 'mpjpe_mm', np.max), ('pa_median', 'pa_mpjpe_mm', np.median))},
-        swing=round(float(np.mean([v for v in of(key, 'swing') if v is not None])), 3), within_std=round(float(of(key, 'within_std').mean()), 3), worst_within=round(float(of(key, 'within_std').min()), 3)) for key in keys]
+        swing=round(float(np.mean([v for v in of(key, 'swing') if v is not None])), 3), **_ways([w for w in of(key, 'way') if w is not None]), within_std=round(float(of(key, 'within_std').mean()), 3), worst_within=round(float(of(key, 'within_std').min()), 3)) for key in keys]
+
+
+def _ways(ways):
+    "How far the horse came against how far it did: the median, and by what share half of the films are more off; '' for poses that have no place."
+    return dict(way=round(float(np.median(ways)), 3) if ways else '', way_off=round(float(np.median(np.abs(np.array(ways) - 1))), 3) if ways else '')
 
 
 def summed_2d(films):
@@ -70,6 +84,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument('data', type=Path, help='where the films are, or are to be')
 parser.add_argument('-n', type=int, default=18, help='films')
 parser.add_argument('--first', type=int, default=0, help='the number of the first one')
+parser.add_argument('--turns', action='store_true', help='films of a camera that turns after a horse that passes')
 parser.add_argument('--fit', action='store_true', help='fit the spread in space instead of measuring')
 parser.add_argument('--detector', help="weights, or 'synthetic'; the shipped ones if not given")
 parser.add_argument('--lifter', type=Path, help='weights; the shipped ones if not given')
@@ -78,14 +93,16 @@ parser.add_argument('--json', type=Path, help='also put the table there')
 args = parser.parse_args()
 numbers = range(args.first, args.first + args.n)
 if args.fit:
-    print('_AS_TOLD =', fitted([misses(filmed(args.data, i), args.detector, args.lifter, args.threads) for i in numbers]))
+    print('_AS_TOLD =', fitted([misses(filmed(args.data, i, args.turns), args.detector, args.lifter, args.threads) for i in numbers]))
     sys.exit()
 films, seen = [], []
 for i in numbers:
-    films += [r | dict(data=GAITS[i % len(GAITS)]) for r in evaluate_3d(filmed(args.data, i), args.lifter, args.detector, args.threads)]
-    seen += evaluate_2d(filmed(args.data, i), args.detector, args.threads)[1:]
+    film = filmed(args.data, i, args.turns)
+    films += [r | dict(data=gait_of(i, args.turns)) for r in evaluate_3d(film, args.lifter, args.detector, args.threads)]
+    seen += evaluate_2d(film, args.detector, args.threads)[1:]
     print(f'{len(seen)} of {args.n}: {films[-1]["data"]}, ' + ', '.join(f'{r["from_2d"]} {r["after"]} {r["mpjpe_mm"]:.0f}' for r in films[-4:]), file=sys.stderr, flush=True)
-command = f'python tools/measure_films.py {args.data.name if args.data.is_absolute() else args.data} -n {args.n}' + f' --first {args.first}'*bool(args.first)
-for title, rows in (('2d films', summed_2d(seen)), ('3d films', summed(films))):
+command = f'python tools/measure_films.py {args.data.name if args.data.is_absolute() else args.data} -n {args.n}' + f' --first {args.first}'*bool(args.first) + ' --turns'*args.turns
+which = 'turning films' if args.turns else 'films'
+for title, rows in ((f'2d {which}', summed_2d(seen)), (f'3d {which}', summed(films))):
     print(markdown_table(rows))
     if args.json: write_benchmarks(args.json, title, rows, command)
