@@ -11,7 +11,8 @@ __all__ = ['BODY', 'WINDOW', 'LAP', 'Body', 'make_body', 'euler_matrix', 'angles
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import cho_solve_banded, cholesky_banded
+from scipy.linalg import cholesky_banded
+from scipy.linalg.lapack import dtbtrs
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
@@ -138,13 +139,15 @@ def jacobians(
 ) -> tuple:  # points (T, P + 4, 3), by angles (T, P + 4, 3, D), by logarithms of lengths (T, P + 4, 3, G)
     "The points and their derivatives; those by the root's place are 1."
     x, a = np.concatenate([posed.heads[:, body.points], posed.tips], 1), posed.axes
-    still = np.cross(a, posed.heads[:, body.bone])[:, None]      # a x (x - joint) = a x x - a x joint
-    (ax, ay, az), (X, Y, Z) = (a[..., i][:, None] for i in range(3)), (x[..., i][..., None] for i in range(3))
-    J = np.stack([ay*Z - az*Y - still[..., 0], az*X - ax*Z - still[..., 1], ax*Y - ay*X - still[..., 2]], 2)
-    J *= body.moves[:, None]
+    # a x (x - joint) = a x x - a x joint; about the root, so that single precision does
+    middle = posed.heads[:, :1]
+    still = np.cross(a, posed.heads[:, body.bone] - middle)[:, None].astype(np.float32)
+    (ax, ay, az), (X, Y, Z) = (np.moveaxis(v.astype(np.float32), -1, 0) for v in (a[:, None], (x - middle)[:, :, None]))
+    J = np.empty(x.shape + a.shape[1:2], np.float32)
+    for i, turned in enumerate((ay*Z - az*Y, az*X - ax*Z, ax*Y - ay*X)): np.multiply(turned - still[..., i], body.moves, out=J[:, :, i])
     edges = np.concatenate([posed.heads - posed.heads[:, np.maximum(s.parents, 0)], posed.tips - posed.heads[:, body.hooves]], 1)
     by = (body.path[:, None]*body.group.T).reshape(-1, body.path.shape[1])
-    return x, J, (by @ edges).reshape(len(x), len(body.path), -1, 3).swapaxes(-1, -2)
+    return x, J, (by.astype(np.float32) @ edges.astype(np.float32)).reshape(len(x), len(body.path), -1, 3).swapaxes(-1, -2)
 
 def longer(
     s: Skeleton,
@@ -240,14 +243,15 @@ class Normal:
 
     def add(self, weight, miss, nuisance=None, **by):
         "weight, miss (T, r); derivatives (T, r, k) by the names of columns; nuisance (T, r, k): directions in which misses do not count (in units of their standard deviation)."
-        J = np.zeros(miss.shape + (self.n + self.m,))
+        weight = weight[..., None].astype(np.float32)
+        J = np.zeros(miss.shape + (self.n + self.m,), np.float32)  # sums are kept in double precision
         for name, j in by.items():
-            if j is not None: J[..., self.columns[name]] = j
-        J, miss = (J*weight[..., None]).astype(np.float32), (miss*weight)[..., None].astype(np.float32)  # sums are kept in double precision
+            if j is not None: np.multiply(j, weight, out=J[..., self.columns[name]], casting='same_kind')
+        miss = miss[..., None].astype(np.float32)*weight
         Jt = np.swapaxes(J, 1, 2)
         self.H += Jt @ J; self.r += (Jt @ miss)[..., 0]
         if nuisance is None: return
-        U = (nuisance*weight[..., None]).astype(np.float32)
+        U = nuisance.astype(np.float32)*weight
         JU, Ut = Jt @ U, np.swapaxes(U, 1, 2)
         inner = np.linalg.inv(np.eye(U.shape[-1]) + Ut @ U)
         self.H -= JU @ inner @ np.swapaxes(JU, 1, 2); self.r -= (JU @ inner @ (Ut @ miss))[..., 0]
@@ -257,13 +261,13 @@ class Normal:
         i = np.arange(self.n + self.m)[self.columns[column]]
         self.H[:, i, i] += weight; self.r[:, i] += weight*miss
 
-    def tie(self, weight, miss, before, after):
-        "Rows between t and t + 1: weight (T - 1,) or (T - 1, r), miss (T - 1, r), derivatives (T - 1, r, n)."
-        n, k = self.n, np.sqrt(np.broadcast_to(weight.reshape(len(weight), -1), miss.shape))[..., None]
+    def tie(self, weight, miss, before, after, at=None):
+        "Rows between t and t + 1: weight (T - 1,) or (T - 1, r), miss (T - 1, r), derivatives (T - 1, r, n), or by the unknowns `at` alone (a slice)."
+        at, k = at or slice(self.n), np.sqrt(np.broadcast_to(weight.reshape(len(weight), -1), miss.shape))[..., None]
         before, after, miss = (a.astype(np.float32) for a in (k*before, k*after, k*miss[..., None]))
-        bt, at = np.swapaxes(before, 1, 2), np.swapaxes(after, 1, 2)
-        self.H[:-1, :n, :n] += bt @ before; self.H[1:, :n, :n] += at @ after; self.B += at @ before
-        self.r[:-1, :n] += (bt @ miss)[..., 0]; self.r[1:, :n] += (at @ miss)[..., 0]
+        bt, ft = np.swapaxes(before, 1, 2), np.swapaxes(after, 1, 2)
+        self.H[:-1, at, at] += bt @ before; self.H[1:, at, at] += ft @ after; self.B[:, at, at] += ft @ before
+        self.r[:-1, at] += (bt @ miss)[..., 0]; self.r[1:, at] += (ft @ miss)[..., 0]
 
     def smooth(self, value, weight):
         "Second differences of value (T, n), weight (n,)."
@@ -285,11 +289,12 @@ def _solve(self, border=True) -> tuple:  # steps (T, n) and (m,)
         band[n + r - c, :T - 1, c] = self.B[:, r, c].T
     if T > 2: band[2*n, :T - 2] += self.second
     L = cholesky_banded(band.reshape(2*n + 1, T*n), lower=True, overwrite_ab=True, check_finite=False)
-    if not border: return cho_solve_banded((L, True), self.r[:, :n].ravel(), check_finite=False).reshape(T, n), np.zeros(self.m)
-    C = self.H[:, :n, n:].reshape(T*n, -1)
-    X = cho_solve_banded((L, True), np.concatenate([self.r[:, :n].reshape(-1, 1), C], 1), check_finite=False)
-    border = np.linalg.solve(self.H[:, n:, n:].sum(0) - C.T @ X[:, 1:], self.r[:, n:].sum(0) - C.T @ X[:, 0])
-    return (X[:, 0] - X[:, 1:] @ border).reshape(T, n), border
+    halfway = lambda b, trans='N': dtbtrs(L, b, uplo='L', trans=trans)[0]   # of L L^T x = b; the border needs no more of its many columns
+    y = halfway(self.r[:, :n].reshape(-1, 1))
+    if not border: return halfway(y, 'T').reshape(T, n), np.zeros(self.m)
+    Y = halfway(self.H[:, :n, n:].reshape(T*n, -1))
+    border = np.linalg.solve(self.H[:, n:, n:].sum(0) - Y.T @ Y, self.r[:, n:].sum(0) - (Y.T @ y)[:, 0])
+    return halfway(y - Y @ border[:, None], 'T').reshape(T, n), border
 
 Normal.solve = _solve
 
@@ -325,7 +330,8 @@ def _picture(eq, seen, st, view, doubt):
     if (w > .3).any(): doubt.picture = float(np.clip(1.5*np.median(size[w > .3]), .008, .3))
     spread = np.sqrt(doubt.picture**2 + doubt.lasting*told(w)**2)
     w = (np.sqrt(w/(1 + (size/(3*doubt.picture))**2))/spread)[..., None]*np.ones(2)
-    flat = lambda a: ((a[..., :2, :] - tan[..., None]*a[..., 2:, :])*(far/z)[..., None]).reshape(T, 2*P, -1)
+    tilted, nearer = (v[..., None].astype(np.float32) for v in (tan, far/z))
+    flat = lambda a: ((a[..., :2, :] - tilted*a[..., 2:, :])*nearer).reshape(T, 2*P, -1)
     each = lambda a: np.broadcast_to(a[:, None], (T, P) + a.shape[1:])
     if not seen.fixed:
         return eq.add(w.reshape(T, -1), miss.reshape(T, -1), theta=flat(J), camera=flat(each(np.eye(3)[None])), tilt=flat(spin), lengths=flat(Jg))
@@ -347,7 +353,7 @@ def _ground(eq, seen, st, tips, J, Jg, doubt):
         eq.add((known/doubt.place).reshape(T, 12), np.where(known, seen.place - tips, 0).reshape(T, 12), theta=J.reshape(T, 12, D),
                root=np.tile(np.eye(3), (T, 4, 1)), lengths=Jg.reshape(T, 12, -1))
     if len(tips) < 2: return
-    both, full = seen.contact[1:]*seen.contact[:-1]/doubt.slide**2, np.zeros(tips.shape + (eq.n,))
+    both, full = seen.contact[1:]*seen.contact[:-1]/doubt.slide**2, np.zeros(tips.shape + (eq.n,), np.float32)
     full[..., eq.columns['root']], full[..., eq.columns['theta']] = np.eye(3), J
     full = full.reshape(len(tips), 12, -1)
     eq.tie(np.repeat(both, 3, axis=1), (tips[:-1] - tips[1:]).reshape(-1, 12), -full[:-1], full[1:])
@@ -378,17 +384,17 @@ def _habit(eq, seen, st, doubt):
 def _way(eq, seen, st, doubt):
     "The root's speed, and its direction."
     if len(st.root) < 2: return
-    step, root = np.diff(st.root, axis=0), np.zeros((len(st.root) - 1, 3, eq.n))
-    root[..., eq.columns['root']] = np.eye(3)
+    step, root = np.diff(st.root, axis=0), np.tile(np.eye(3), (len(st.root) - 1, 1, 1))
     if seen.velocity is not None:
         said = (seen.velocity[1:] + seen.velocity[:-1])/2/seen.fps
         off = np.linalg.norm(said - step, axis=1)*seen.fps/(doubt.speed*(1 + np.linalg.norm(said, axis=1)*seen.fps))
-        eq.tie((seen.fps/(doubt.speed*(1 + np.linalg.norm(said, axis=1)*seen.fps)))**2/(1 + off**2)/doubt.lasting, said - step, -root, root)
+        eq.tie((seen.fps/(doubt.speed*(1 + np.linalg.norm(said, axis=1)*seen.fps)))**2/(1 + off**2)/doubt.lasting, said - step, -root, root, eq.columns['root'])
     yaw, speed = st.theta[:-1, 2], np.median(np.linalg.norm(step[:, :2], axis=1))*seen.fps
     side, ahead = np.stack([np.cos(yaw), np.sin(yaw)], -1), np.stack([np.sin(yaw), -np.cos(yaw)], -1)
-    before = np.zeros((len(step), 1, eq.n)); after = before.copy()
-    before[:, 0, :2], after[:, 0, :2], before[:, 0, eq.columns['theta'].start + 2] = -side, side, -(step[:, :2]*ahead).sum(1)
-    eq.tie(np.full(len(step), seen.fps/(doubt.heading*speed + .03)**2), -(step[:, :2]*side).sum(1)[:, None], before, after)
+    to = eq.columns['theta'].start + 3   # root and the first three angles come first
+    before = np.zeros((len(step), 1, to)); after = before.copy()
+    before[:, 0, :2], after[:, 0, :2], before[:, 0, -1] = -side, side, -(step[:, :2]*ahead).sum(1)
+    eq.tie(np.full(len(step), seen.fps/(doubt.heading*speed + .03)**2), -(step[:, :2]*side).sum(1)[:, None], before, after, slice(to))
 
 def _hand(eq, st, R, doubt):
     "A camera in somebody's hands sways, but it does not run."
@@ -408,7 +414,8 @@ def equations(
     x, J, Jg = jacobians(s, pose_body(s, st.theta, st.root))
     rel, turned = x[:, :P] - st.root[:, None], np.swapaxes(R, -1, -2)
     spin = np.stack([np.cross(a, rel) @ turned for a in np.eye(3)[:2]], -1)
-    view = R, rel @ turned, R[:, None] @ J[:, :P], R[:, None] @ Jg[:, :P], spin
+    single = R.astype(np.float32)[:, None]
+    view = R, rel @ turned, single @ J[:, :P], single @ Jg[:, :P], spin
     _lifter(eq, seen, st, view, doubt); _picture(eq, seen, st, view, doubt)
     _ground(eq, seen, st, x[:, P:], J[:, P:], Jg[:, P:], doubt); _habit(eq, seen, st, doubt); _way(eq, seen, st, doubt)
     if seen.hand and len(st.root) > 1: _hand(eq, st, R, doubt)

@@ -102,7 +102,8 @@ for i in numbers:
     seen += evaluate_2d(film, args.detector, args.threads)[1:]
     print(f'{len(seen)} of {args.n}: {films[-1]["data"]}, ' + ', '.join(f'{r["from_2d"]} {r["after"]} {r["mpjpe_mm"]:.0f}' for r in films[-4:]), file=sys.stderr, flush=True)
 command = f'python tools/measure_films.py {args.data.name if args.data.is_absolute() else args.data} -n {args.n}' + f' --first {args.first}'*bool(args.first) + ' --turns'*args.turns
-which = 'turning films' if args.turns else 'films'
-for title, rows in ((f'2d {which}', summed_2d(seen)), (f'3d {which}', summed(films))):
+first = dict(data='turning') if args.turns else {}
+for title, rows in (('2d films', summed_2d(seen)), ('3d films', summed(films))):
+    rows = [first | r for r in rows]
     print(markdown_table(rows))
     if args.json: write_benchmarks(args.json, title, rows, command)
