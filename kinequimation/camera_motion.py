@@ -129,7 +129,7 @@ class CameraMotion:
     @property
     def travels(self) -> bool: "Does it leave its place?"; return self.parallax > _ELSEWHERE
 
-_ELSEWHERE = .1   # parallax: cameras that turn have up to .05, those that go along from .1 on where anything is near
+_ELSEWHERE = .075   # parallax: of cameras that turn up to .06, of those that go along from .08 on where anything is near
 
 # %% ../nbs/38_camera_motion.ipynb #38-018
 class _Follower:
