@@ -4,11 +4,24 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from blender_side import BLENDER, SKELETON, wiggle
 from kinequimation_blender.files import read_skeleton
+
+
+@pytest.fixture
+def slow():
+    """How many times as long this machine takes, as it is now, for a fixed piece of work of Python and small matrices: 1 at least. Limits in seconds are for one that takes .02 s."""
+    def took():
+        start, turn, at = time.process_time(), np.linalg.qr(np.arange(16.0).reshape(4, 4) % 7)[0], np.eye(4)
+        for _ in range(20_000):
+            at = turn @ at
+            at[0, 3] = float(at[1, 2]) + sum((at[2, 1], at[3, 0])) * 0.5
+        return time.process_time() - start
+    return max(1.0, float(np.median([took() for _ in range(5)])) / 0.02)
 
 
 @pytest.fixture(scope="session")

@@ -65,10 +65,10 @@ def test_few_keys_are_enough_for_every_gait(child, clips):
         assert 0.05 < got["median_mm"] < 3 and got["share_of_keys"] <= 0.2 and got["hoof_planted_max_mm"] <= 1 and got["slide_max_mm"] < 2, gait
 
 
-def test_300_frames_take_less_than_5_seconds(child, clips):
-    """Of the processor: what else the machine does counts less so. With few keys, which takes longer than a key a frame."""
+def test_300_frames_take_less_than_5_seconds(child, clips, slow):
+    """Of a processor that is no slower than `slow` supposes; with few keys, which takes longer than a key a frame."""
     got = measured(child, clips, "long", "--reduce", 3, 1)
-    assert got["n_frames"] == 300 and got["cpu_seconds_per_300_frames"] < 5
+    assert got["n_frames"] == 300 and got["cpu_seconds_per_300_frames"] < 5 * slow
 
 
 @pytest.mark.parametrize("reduce", [(), ("--reduce", 3, 1)], ids=["a key a frame", "few keys"])
