@@ -194,13 +194,13 @@ def test_a_camera_that_goes_along_has_not_turned():
     pose, _ = true_lift(motion, camera)
     flat = PoseSequence.from_arrays(camera.project(motion.positions()), fps=25, image_size=SIZE, focal_px=camera.K[0, 0])
     eye, aim = camera.location[0], motion.root_location*[1, 1, 0] + [0, 0, 1.2]
-    seeming = look_at(eye, aim[0] + .6*(aim - aim[0]), SIZE, 40).R   # things half as far again behind the horse
+    seeming = look_at(eye, aim[0] + .6*(aim - aim[0]), SIZE, 40).R   # of a background two thirds farther away than the horse
     seeming = CameraMotion(seeming @ seeming[0].T, np.ones(60), np.full(60, .7), SIZE, camera.K[0, 0])
     came = lambda parallax: refine(pose, with_camera(flat, replace(seeming, parallax=parallax)))
     way = lambda path: np.linalg.norm(np.ptp(path[:, :2], axis=0))
     world, root = came(.3), motion.root_location*1.6/motion.skeleton.head[motion.skeleton.index('shoulder.L'), 2]
     assert world.log[-1]['camera'] == 'follow' and way(world.root_location()) == pytest.approx(way(root), rel=.1)
-    assert came(0.).log[-1]['camera'] != 'follow' or way(came(0.).root_location()) < .9*way(root)   # what is guarded against is real
+    assert way(came(0.).root_location()) < .8*way(root), "what is guarded against is real"
 
 
 @pytest.mark.parametrize('gait, mode', [('walk', 'fixed'), ('gallop_left', 'pan')])
