@@ -23,6 +23,7 @@ from .contacts import contact_probability, stands
 from .files import InputError
 from .pose import PoseSequence
 from .skeleton import HORSE68, Skeleton, fk, fk_tails, make_continuous, matrix_to_quat, quat_to_matrix
+from .swing import let_swing, played_down
 from .whole_clip import BODY, Doubt, Seen, State, angles_of, fit_any, longer, pose_body, stance_places
 
 # %% ../nbs/40_refine.ipynb #40-009
@@ -340,6 +341,13 @@ def fit_trunk(
     return nearest_rotation(np.einsum('tni,nj->tij', seen - seen.mean(1, keepdims=True), rest - rest.mean(0)))
 
 # %% ../nbs/40_refine.ipynb #40-042
+def _as_far(pose3d, pose2d, position, velocity, axes):
+    "Positions, and the root's velocity if it is known, of legs that go as far as they are likely to have gone."
+    std = pose3d.position_std()
+    if std is None: return position, velocity
+    times = played_down(position, std.astype(float), axes, pose3d.fps, detected=pose2d is not None and pose2d.position_std() is not None)
+    return let_swing(position, times, axes, pose3d.fps), None if velocity is None else velocity*times.mean(1, keepdims=True)
+
 def _to_world(skeleton, Q, root, velocity, up, said, fps, camera, turned):
     "Camera to world (T, 3, 3), 'static', 'pan' or 'follow', root and its velocity (T, 3) in the world, contacts (T, 4)."
     back = lambda v: v if turned is None or v is None else np.einsum('tji,tj->ti', turned, v)
@@ -486,6 +494,7 @@ def refine(
     position, Q = smooth(hampel(position), fps, smoothing), nearest_rotation(smooth(Q, fps, smoothing))
     told, sure = _bone_length(pose3d), _sure(pose3d)
     skeleton = measured_skeleton(position, told=told, faith=1 - sure)
+    position, velocity = _as_far(pose3d, pose2d, position, velocity, nearest_rotation(Q[:, _TRUNK].mean(1)))
     Q, root = fit_rotations(skeleton, position, Q), smooth_root(root*np.stack([np.ones(T), np.ones(T), zoom], 1), fps, smoothing)
     to_world, kind, path, velocity, contacts = _to_world(skeleton, Q, root, velocity, up, said, fps, camera, turned)
     sigma, tangent, weight = _evidence(pose3d, pose2d, position, root, zoom)

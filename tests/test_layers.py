@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY, BLENDER = ROOT / 'kinequimation', ROOT / 'blender'
 
 DATA = {'skeleton', 'pose', 'clip', 'camera', 'formats'}
-RUN_TIME = DATA | {'metrics', 'video', 'stream', 'repeats', 'legs', 'certainty', 'kinship', 'overlay', 'weights', 'detect', 'lift', 'camera_motion', 'contacts', 'whole_clip', 'refine', 'retarget', 'blender'}
+RUN_TIME = DATA | {'metrics', 'video', 'stream', 'repeats', 'legs', 'certainty', 'kinship', 'overlay', 'weights', 'detect', 'lift', 'camera_motion', 'contacts', 'swing', 'whole_clip', 'refine', 'retarget', 'blender'}
 MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be imported by all
     'files': set(), 'skeleton': set(), 'pose': {'skeleton'}, 'clip': {'skeleton'}, 'formats': {'pose', 'skeleton', 'clip'}, 'weights': {'skeleton'},
     'camera': {'pose', 'skeleton'}, 'metrics': {'camera', 'pose', 'skeleton'}, 'video': set(), 'stream': {'video'}, 'repeats': {'pose'}, 'legs': {'skeleton'}, 'certainty': set(), 'kinship': {'skeleton'}, 'overlay': {'legs', 'pose', 'repeats', 'skeleton', 'stream', 'video'},
@@ -21,8 +21,8 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'fine_tune': {'train_detector', 'detect', 'formats', 'kinship', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
     'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics', 'skeleton'},
-    'camera_motion': {'pose', 'camera', 'repeats'}, 'contacts': {'skeleton'}, 'whole_clip': {'skeleton'},
-    'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
+    'camera_motion': {'pose', 'camera', 'repeats'}, 'contacts': {'skeleton'}, 'swing': {'skeleton'}, 'whole_clip': {'skeleton'},
+    'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'swing', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},
     'gait_analysis': {'contacts', 'gait', 'horses', 'pose', 'real_horse', 'skeleton'}, 'gait_report': {'gait', 'gait_analysis', 'player', 'pose', 'real_horse'}, 'measure_refine': RUN_TIME | {'gait', 'gait_analysis', 'horses'}, 'measure_animals': RUN_TIME,
     'blender': {'retarget', 'clip', 'skeleton'}, 'export_motion': {'blender'}, 'player': {'overlay', 'pose', 'repeats', 'video', 'skeleton'},
     'pipeline': RUN_TIME, 'evaluate': RUN_TIME | {'accuracy_2d', 'speed', 'gait', 'real_horse', 'horses', 'dataset', 'render', 'train_detector', 'train_lifter', 'lifter_baselines', 'pipeline', 'measure_refine', 'measure_animals'},
