@@ -346,7 +346,7 @@ def _as_far(pose3d, pose2d, position, velocity, axes):
     std = pose3d.position_std()
     if std is None: return position, velocity
     times = played_down(position, std.astype(float), axes, pose3d.fps, detected=pose2d is not None and pose2d.position_std() is not None)
-    return let_swing(position, times, axes, pose3d.fps), None if velocity is None else velocity*times.mean(1, keepdims=True)
+    return let_swing(position, times, axes, pose3d.fps), None if velocity is None else velocity*times[..., 0].mean(1, keepdims=True)
 
 def _to_world(skeleton, Q, root, velocity, up, said, fps, camera, turned):
     "Camera to world (T, 3, 3), 'static', 'pan' or 'follow', root and its velocity (T, 3) in the world, contacts (T, 4)."

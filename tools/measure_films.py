@@ -55,13 +55,13 @@ def misses(folder, detector, lifter, threads):
 PLAYED_DOWN = np.arange(0, 10.5, .5)
 
 def swings(lifted, true):
-    "For each number of PLAYED_DOWN and each leg, the logarithm of how many times as far it swung as it is let (N, 4); NaN for a horse that stands."
+    "For each number of PLAYED_DOWN and each leg, the logarithm of how many times as far it went to and fro, and up and down, as it is let (N, 4, 2); NaN for a horse that stands."
     xyz, out = lifted.xyz().astype(float), []
-    swung = [swing.behind(p, fit_trunk(p)).std(0) for p in (true, xyz)]
+    swung = [swing.hooves_about(p, fit_trunk(p)).std(0) for p in (true, xyz)]
     for c in PLAYED_DOWN:
-        swing._PLAYED_DOWN = c, c
-        out.append(np.log(swung[0]/swung[1]/swing.played_down(xyz, lifted.position_std().astype(float), fit_trunk(xyz), lifted.fps).mean(0)))
-    return np.where(swung[0] > .1, out, np.nan)
+        swing._PLAYED_DOWN = [(c, c)]
+        out.append(np.log(swung[0]/swung[1]/swing.played_down(xyz, lifted.position_std().astype(float), fit_trunk(xyz), lifted.fps, detected=True).mean(0)))
+    return np.where(swung[0][:, :1] > .1, out, np.nan)
 
 
 def fitted(films, share=.6827):
@@ -107,9 +107,9 @@ args = parser.parse_args()
 numbers = range(args.first, args.first + args.n)
 if args.fit:
     told = [misses(filmed(args.data, i, args.turns), args.detector, args.lifter, args.threads) for i in numbers]
-    left = np.nanmedian(np.abs(np.concatenate([film[3] for film in told], 1)), 1)
     print('_AS_TOLD =', fitted(told))
-    print(f'_PLAYED_DOWN = {PLAYED_DOWN[left.argmin()]:g}: half of the legs swing at least {left.min():.0%} more or less than they did, {left[0]:.0%} if nothing is made good')
+    for way, left in zip(('to and fro', 'up and down'), np.nanmedian(np.abs(np.concatenate([film[3] for film in told], 1)), 1).T):
+        print(f'_PLAYED_DOWN, {way}: {PLAYED_DOWN[left.argmin()]:g}; half of the legs go at least {left.min():.0%} more or less far than they did, {left[0]:.0%} if nothing is made good')
     sys.exit()
 films, seen = [], []
 for i in numbers:
