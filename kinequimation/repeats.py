@@ -24,8 +24,15 @@ def difference(
     h, w = before.shape[:2]
     x0, y0, x1, y1 = (0, 0, w, h) if box is None else np.clip(np.asarray(box, float), 0, [w, h, w, h]).astype(int)
     if x1 <= x0 or y1 <= y0: return difference(before, after)
-    pieces = lambda image: cv2.resize(np.ascontiguousarray(image[y0:y1, x0:x1, 1]), (_PIECES, _PIECES), interpolation=cv2.INTER_AREA).astype(np.int16)   # green is nearly grey
+    pieces = lambda image: _shrunk(cv2.extractChannel(image[y0:y1, x0:x1], 1)).astype(np.int16)   # green is nearly grey
     return float(np.abs(pieces(before) - pieces(after)).mean())
+
+def _shrunk(gray):
+    "In `_PIECES` by `_PIECES` pieces; by halves as far as it goes, which OpenCV does several times as fast as by anything else."
+    while min(gray.shape) >= 4*_PIECES:
+        h, w = (n//2 for n in gray.shape)
+        gray = cv2.resize(gray[:2*h, :2*w], (w, h), interpolation=cv2.INTER_AREA)
+    return cv2.resize(gray, (_PIECES, _PIECES), interpolation=cv2.INTER_AREA)
 
 # %% ../nbs/04c_repeats.ipynb #04c-007
 _ALIKE, _APART = .15, .4   # of what changes around it

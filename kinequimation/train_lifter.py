@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['BANK_FPS', 'NET_FPS', 'N_KEYPOINTS', 'EDGE', 'MANNERS', 'make_motion', 'make_bank', 'grow', 'Bank', 'draw_windows',
-           'draw_cameras', 'intervals', 'measured_errors', 'times_of', 'replay', 'corrupt', 'body_axes', 'seen_from',
-           'draw_batch', 'Norm', 'Unit', 'TemporalNet', 'put_together', 'loss_of', 'Muon', 'has_bf16', 'train_lifter',
-           'weights_of', 'export_lifter', 'read_network', 'settle', 'held_out', 'measure', 'calibration', 'calibrated']
+           'draw_cameras', 'intervals', 'measured_errors', 'legs_of', 'times_of', 'replay', 'corrupt', 'body_axes',
+           'seen_from', 'draw_batch', 'Norm', 'Unit', 'TemporalNet', 'put_together', 'loss_of', 'Muon', 'has_bf16',
+           'train_lifter', 'weights_of', 'export_lifter', 'read_network', 'settle', 'held_out', 'measure',
+           'calibration', 'calibrated']
 
 # %% ../nbs/31_train_lifter.ipynb #31-002
 import json
@@ -212,25 +213,39 @@ def _lost(rng, n, T, sure):
 # %% ../nbs/31_train_lifter.ipynb #31-021
 def measured_errors(
     held_out=False,  # those that no training has seen, of horses in one of the gaits that are measured
-) -> dict:           # error (N, 68, 2) shares of the longer side of the box, confidence (N, 68), azimuth (N,) radians
+) -> dict:           # error (N, 68, 2) shares of the longer side of the box, confidence (N, 68), azimuth (N,) radians, legs (N, 8): see `legs_of`
     "The shipped detector's errors on rendered pictures that show all of the horse, or nearly, from where `draw_cameras` has cameras; and their mirror images."
     with np.load(existing_file(assets_dir()/'models'/'detector_errors.npz', "the detector's errors")) as f: a = dict(f)
     some, flip = (a['held_out'] == held_out) & ((a['confidence'] > 0).sum(1) >= 60) & (np.abs(np.degrees(a['elevation']) - 12.5) < 27.5), HORSE68.flip_indices
     if held_out: some &= np.isin(a['motion'], GAITS)
-    e, c, z = (a[k][some].astype(np.float32) for k in ('error', 'confidence', 'azimuth'))
+    e, c, z, legs = (a[k][some].astype(np.float32) for k in ('error', 'confidence', 'azimuth', 'legs'))
+    mirrored = legs.reshape(-1, 4, 2)[:, [1, 0, 3, 2]]*np.array([-1, 1], np.float32)
     return dict(error=np.concatenate([e, e[:, flip]*np.array([-1, 1], np.float32)]), confidence=np.concatenate([c, c[:, flip]]),
-                azimuth=np.concatenate([z, -z]))
+                azimuth=np.concatenate([z, -z]), legs=np.concatenate([legs, mirrored.reshape(-1, 8)]))
 
-def _alike(rng, errors, azimuth, n_picks):
-    "(n, n_picks) pictures from about each window's direction, in which the detector errs about as much as in each other."
+def legs_of(
+    xy: np.ndarray,  # (..., 68, 2) in the picture
+) -> np.ndarray:     # (..., 8) x and y of the hooves (hind left and right, fore left and right) from the joints that carry them, shares of the longer side of the box
+    "How the legs stand."
+    side = np.ptp(xy, axis=-2).max(-1)[..., None, None]
+    return ((xy[..., _FEET, :] - xy[..., _TOPS, :])/side).reshape(*xy.shape[:-2], 8)
+
+_FEET, _TOPS = ([HORSE68.index(f'{n}.{s}') for n in names for s in 'LR'] for names in (('r_hoof', 'f_hoof'), ('thigh', 'upper_arm')))
+
+def _alike(rng, errors, azimuth, n_picks, legs=None):
+    "(n, n_picks) pictures from about each window's direction, in which the detector errs about as much as in each other, and the legs stand about as they do in `legs` (n, n_picks, 8)."
     N, size = len(errors['azimuth']), np.linalg.norm(errors['error'], axis=-1)
     order, near, n = np.argsort(errors['azimuth']), max(8, int(N*.2)), len(azimuth)
     about = order[(np.searchsorted(errors['azimuth'][order], azimuth)[:, None] + np.arange(-(near//2), near - near//2)) % N]
     about = np.take_along_axis(about, np.argsort((size**2).mean(-1)[about], 1), 1)
-    rank = np.clip(rng.random((n, 1)) - _AS_HARD/2, 0, 1 - _AS_HARD) + _AS_HARD*rng.random((n, n_picks))
-    return np.take_along_axis(about, (rank*near).astype(int), 1)
+    rank = np.clip(rng.random((n, 1, 1)) - _AS_HARD/2, 0, 1 - _AS_HARD) + _AS_HARD*rng.random((n, n_picks, 1 if legs is None else _TRIES))
+    tried = np.take_along_axis(about[:, None], (rank*near).astype(int), 2)
+    if legs is None: return tried[..., 0]
+    off = np.square(errors['legs'][tried] - legs[:, :, None]).sum(-1)
+    return np.take_along_axis(tried, off.argmin(-1)[..., None], 2)[..., 0]
 
 _AS_HARD = .2  # of the pictures from about there: how unlike each other they may be
+_TRIES = 12    # pictures of which the one is taken in which the legs stand most alike
 
 # %% ../nbs/31_train_lifter.ipynb #31-062
 _TIMES = dict(slow=(.6, .2, 3.), trot=(.2, .33, 3.), fast=(.12, .33, 2.5))  # on films: shares of the variance that last and that are new; frames that the rest is held
@@ -245,14 +260,17 @@ def replay(
     azimuth: np.ndarray,  # (n,) from where each window's horse is seen
     n_frames: int,
     times=None,           # of `times_of` a gait; else anything from quick to slow
+    legs=None,            # (n, T, 8) how the legs really stand, of `legs_of`; None: errors of any posture
 ) -> tuple:               # (n, T, 68, 2) errors in shares of the box, (n, T, 68) confidences
     "Measured errors: one that lasts, some that are held for a while each, and one that is new in each frame."
     n, u = len(azimuth), lambda low, high: rng.uniform(low, high, len(azimuth))
     lasts = u(0, .7)
     is_new, every = u(0, .6)*(1 - lasts), np.exp(u(np.log(1.5), np.log(8.)))
     if times: lasts, is_new, every = (np.full(n, a) for a in times)
-    pick = _alike(rng, errors, azimuth, 2*n_frames + 2)
     at = rng.random((n, 1)) + np.arange(n_frames)/every[:, None]
+    held_at = np.clip(np.rint((np.arange(n_frames + 2) - at[:, :1])*every[:, None]), 0, n_frames - 1).astype(int)
+    stand = None if legs is None else np.concatenate([np.take_along_axis(legs, held_at[..., None], 1), legs], 1)
+    pick = _alike(rng, errors, azimuth, 2*n_frames + 2, stand)
     i = at.astype(int); f = np.clip(2*(at - i) - .5, 0, 1).astype(np.float32)
     E, C, wide = errors['error'], errors['confidence'], lambda a: a.astype(np.float32).reshape(n, 1, 1, 1)
     a, b, fresh = np.take_along_axis(pick, i, 1), np.take_along_axis(pick, i + 1, 1), pick[:, n_frames + 2:]
@@ -300,7 +318,7 @@ def corrupt(
     weight = _confidence(rng, error, manner == 0)
     if len(m := np.flatnonzero(manner == 2)):
         side = np.ptp(tangent[m], axis=2).max(-1).mean(1)[:, None, None, None]
-        e, c = replay(rng, errors, azimuth[m], T)
+        e, c = replay(rng, errors, azimuth[m], T, legs=legs_of(tangent[m]))
         error[m] = e*np.exp(rng.normal(0, .35, (len(m), 1, 1, 1))).astype(np.float32)*side/size[m]
         weight[m] = np.clip(c*rng.uniform(.4, 1.2, (len(m), 1, 1)), .02, 1)*(c > 0)
     seen, weight = _swap(rng, tangent + (error*size).astype(tangent.dtype), weight, manner != 1)
