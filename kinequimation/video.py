@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Iterator
 import av
+from av.video.reformatter import VideoReformatter
 import numpy as np
 from .files import InputError, atomic_path, existing_file
 
@@ -46,10 +47,11 @@ def _missing_bytes(path) -> int:
     return at - size
 
 # %% ../nbs/04_video.ipynb #04-011
-def _upright(frame, wider=1.):
+def _upright(frame, wider=1., reformatter=None):
     "The decoded frame as BGR `uint8 (h, w, 3)` with square pixels, turned as the file's display matrix asks (quarter turns only)."
     size = dict(width=max(2, round(frame.width*wider)), height=frame.height) if wider != 1 else {}
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format='bgr24', **size), round((frame.rotation or 0)/90) % 4))
+    picture = (reformatter or VideoReformatter()).reformat(frame, format='bgr24', threads=1, **size)   # by itself, each frame would start a thread a core
+    return np.ascontiguousarray(np.rot90(picture.to_ndarray(), round((frame.rotation or 0)/90) % 4))
 
 def _wider(stream, least=.03) -> float:
     "How many times as wide as they are stored the pictures are to be shown; what nobody would see is left alone."
@@ -81,8 +83,8 @@ class VideoInfo:
 def frames(path: str|Path) -> Iterator[np.ndarray]:
     "Yield the pictures of a video as BGR `uint8 (h, w, 3)`, upright, in order. Raises `InputError` (one line) for what is no whole video."
     with _open(path) as (container, stream):
-        wider = _wider(stream)
-        for frame in _decode(path, container, stream): yield _upright(frame, wider)
+        wider, reformatter = _wider(stream), VideoReformatter()
+        for frame in _decode(path, container, stream): yield _upright(frame, wider, reformatter)
 
 # %% ../nbs/04_video.ipynb #04-015
 def probe(path: str|Path) -> VideoInfo:
