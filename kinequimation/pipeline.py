@@ -125,7 +125,7 @@ def detect(
     out,              # where to write the 2D poses (.nc)
     bbox_xyxy=None,   # where the horse is in the first frame, pixels; found by itself if None
     weights=None,     # another detector's .onnx
-    threads=None,     # CPU threads, all if None
+    threads=None,     # CPU threads; as the machine has cores if None
     progress=None,    # called with (stage, done, total)
     stride=1,         # look at every `stride`-th frame only: a quick look
     half=False,       # half the resolution: a quick look
@@ -135,11 +135,12 @@ def detect(
     "Find the keypoints in every frame of a video, and how the camera turned meanwhile. Raises `InputError` when there is no horse in any."
     from kinequimation.camera_motion import watch_background
     from kinequimation.detect import Detector
+    from kinequimation.stream import network_threads
     from kinequimation.video import frames, probe, tags
     check_settings(fov_deg=fov_deg, fps=fps)
     info = probe(existing_file(video, 'a video'))
     box = check_bbox(bbox_xyxy, info.size)
-    pose = Detector(weights, threads=threads).predict_video(video, progress=_reporter(progress, 'detect'), bbox_xyxy=box, stride=stride, half=half, fps=fps)
+    pose = Detector(weights, threads=network_threads(threads)).predict_video(video, progress=_reporter(progress, 'detect'), bbox_xyxy=box, stride=stride, half=half, fps=fps)
     require_horse(pose, video)
     report = _reporter(progress, 'camera')
     return watch_background(frames(video), pose, _focal(pose, fov_deg), tags(video), lambda done: report(done, pose.n_frames)).save(out)

@@ -15,7 +15,7 @@ import numpy as np
 
 from .detect import Detector, measure_speed
 from .files import assets_dir
-from .stream import pictures
+from .stream import network_threads, pictures
 from .video import VideoWriter, probe
 
 # %% ../nbs/80c_speed.ipynb #80-007
@@ -121,11 +121,12 @@ def long_film(out, source=None, seconds=10., size=(1280, 720)) -> Path:
 def evaluate_speed(
     data=None,      # a video; None: ten seconds of 1280x720 made of the shipped film
     detector=None,  # weights (.onnx), or None: those that are shipped
-    threads=None,   # for the film; all if None
+    threads=None,   # for the film; as `detect` takes if None
     progress=None,  # called with (done, total)
     rounds=15,
 ) -> dict:          # {table: rows}
     "The speed of the networks, and of `detect` on a film. Raises `InputError`."
+    threads = network_threads(threads)
     found = Detector(detector, threads=threads)
     with tempfile.TemporaryDirectory(prefix='kinequimation-') as folder:
         networks = speed_rows(take_turns(network_runs(folder, found), rounds, progress=progress))
