@@ -10,7 +10,7 @@ config.read(HERE / 'settings.ini', encoding='utf-8')
 cfg = config['DEFAULT']
 
 # What is needed, in ranges; constraints.txt has the versions that were tried together.
-RUN_TIME = ['numpy<2', 'scipy', 'xarray', 'h5netcdf', 'h5py',    # bpy 5.0.1 wants numpy < 2; h5netcdf reads and writes through h5py
+RUN_TIME = ['numpy<2', 'scipy', 'threadpoolctl', 'xarray', 'h5netcdf', 'h5py',    # bpy 5.0.1 wants numpy < 2; h5netcdf reads and writes through h5py
             'opencv-python', 'av', 'onnxruntime', 'ezc3d', 'typer', 'rich', 'fastcore<2']
 EXTRAS = {
     'train': ['torch', 'torchvision', 'mmengine', 'mmcv-lite', 'mmdet', 'mmpose', 'xtcocotools', 'chumpy', 'onnx',

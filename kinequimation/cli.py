@@ -567,7 +567,7 @@ def _table(title, rows):
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 # %% ../nbs/81_cli.ipynb #81-051
-RUNTIME = ('numpy', 'scipy', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
+RUNTIME = ('numpy', 'scipy', 'threadpoolctl', 'xarray', 'h5netcdf', 'av', 'cv2', 'onnxruntime', 'rich')
 TRAINING = ('torch', 'mmpose')
 # what Blender's wheel wants of the system, with the Debian package each is in
 LIBRARIES = {'libXrender.so.1': 'libxrender1', 'libXfixes.so.3': 'libxfixes3', 'libXi.so.6': 'libxi6', 'libxkbcommon.so.0': 'libxkbcommon0',

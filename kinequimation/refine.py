@@ -16,6 +16,7 @@ from scipy.linalg import solveh_banded
 from scipy.ndimage import gaussian_filter1d, median_filter, minimum_filter1d
 from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
+from threadpoolctl import threadpool_limits
 
 from .camera import Camera, intrinsics
 from .camera_motion import camera_of, camera_travels
@@ -407,6 +408,7 @@ def _evidence(pose3d, pose2d, position, root, zoom):
     tangent = (pose2d.xyz().astype(float) - K[:2, 2])/K[0, 0]/zoom[:, None, None]
     return sigma, tangent, np.where(np.isfinite(tangent).all(-1), pose2d.scores(), 0.)
 
+@threadpool_limits.wrap(limits=1, user_api='blas')   # many small products: shared out among cores, they take half as long again, and all of the machine
 def _fit(skeleton, seen, said, path, root, plant, report, doubt):
     "Skeleton, state, probability (T, 4) and contacts (T, 4) of the whole clip."
     fps, camera = seen.fps, np.swapaxes(seen.R, -1, -2)
