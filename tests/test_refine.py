@@ -347,3 +347,15 @@ def test_a_flipped_clip_gives_the_flipped_answer(gait, mode, seed):
     a, b = (refine(lifter(p), p) for p in (pose2d, flipped))
     assert a.log[-1]['camera'] == b.log[-1]['camera'] and (a.contact() == b.contact()[:, [2, 3, 0, 1]]).all()
     np.testing.assert_allclose(b.xyz()[:, flip]*[-1, 1, 1], a.xyz(), atol=1e-4)
+
+
+def test_refining_keeps_to_one_thread_of_openblas():
+    "Where its many small products are shared out among cores, it takes half as long again and all of the machine."
+    from threadpoolctl import threadpool_info, threadpool_limits
+    motion = generate('walk', n_frames=30, fps=25, seed=3)
+    lifted = true_lift(motion, film(motion, 'travel', .4))[0]
+    seen = set()
+    with threadpool_limits(2, 'blas'):
+        refine(lifted, progress=lambda done, total: seen.update(i['num_threads'] for i in threadpool_info() if i['user_api'] == 'blas'))
+        after = {i['num_threads'] for i in threadpool_info() if i['user_api'] == 'blas'}
+    assert seen == {1} and after != {1}
