@@ -177,7 +177,7 @@ ImageSize = Annotated[Optional[str], typer.Option(metavar='WxH',
 LandmarkSet = Annotated[Optional[str], typer.Option('--landmarks', metavar='NAME|JSON',
                                                     help="Which points another tool's file has: ap10k, animalpose, horse10, horse16, horse68, or a file of your own. Found by their names if not given.", show_default=False)]
 Individual = Annotated[Optional[str], typer.Option(metavar='NAME', help='Which animal, where a file has several.', show_default=False)]
-Threads = Annotated[Optional[int], typer.Option(min=1, metavar='N', help='CPU threads. All if not given.', show_default=False)]
+Threads = Annotated[Optional[int], typer.Option(min=1, metavar='N', help='CPU threads. As the machine has cores if not given.', show_default=False)]
 DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX',
                                                       help="Another detector's weights, or 'synthetic': those that have seen renders alone. The shipped ones if not given.", show_default=False)]
 LifterFile = Annotated[Optional[Path], typer.Option('--lifter', metavar='ONNX',

@@ -31,6 +31,7 @@ from .lift import N_EXTRA, N_WORLD, Lifter, levelled, n_answer, network_input, s
 from .metrics import acceleration_error, mpjpe, pa_mpjpe
 from .pose import PoseSequence
 from .skeleton import HORSE68, HORSE_RIG, landmark_sets, landmarks
+from .swing import FEET, TOPS
 from .weights import METADATA_KEY, names_hash, open_weights
 
 # %% ../nbs/31_train_lifter.ipynb #31-007
@@ -228,9 +229,7 @@ def legs_of(
 ) -> np.ndarray:     # (..., 8) x and y of the hooves (hind left and right, fore left and right) from the joints that carry them, shares of the longer side of the box
     "How the legs stand."
     side = np.ptp(xy, axis=-2).max(-1)[..., None, None]
-    return ((xy[..., _FEET, :] - xy[..., _TOPS, :])/side).reshape(*xy.shape[:-2], 8)
-
-_FEET, _TOPS = ([HORSE68.index(f'{n}.{s}') for n in names for s in 'LR'] for names in (('r_hoof', 'f_hoof'), ('thigh', 'upper_arm')))
+    return ((xy[..., FEET, :] - xy[..., TOPS, :])/side).reshape(*xy.shape[:-2], 8)
 
 def _alike(rng, errors, azimuth, n_picks, legs=None):
     "(n, n_picks) pictures from about each window's direction, in which the detector errs about as much as in each other, and the legs stand about as they do in `legs` (n, n_picks, 8)."

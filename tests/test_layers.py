@@ -19,7 +19,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
     'detect': {'certainty', 'kinship', 'legs', 'overlay', 'pose', 'repeats', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'fine_tune': {'train_detector', 'detect', 'formats', 'kinship', 'skeleton', 'weights'},
-    'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton'},
+    'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton', 'swing'},
     'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics', 'skeleton'},
     'camera_motion': {'pose', 'camera', 'repeats'}, 'contacts': {'skeleton'}, 'swing': {'skeleton'}, 'whole_clip': {'skeleton'},
     'refine': {'pose', 'camera', 'skeleton', 'camera_motion', 'contacts', 'swing', 'whole_clip'}, 'retarget': {'pose', 'clip', 'refine', 'camera', 'skeleton'},

@@ -5,7 +5,7 @@ import pytest
 from kinequimation.gait import GAITS, generate
 from kinequimation.refine import fit_trunk
 from kinequimation.skeleton import HORSE68
-from kinequimation.swing import _FEET, hooves_about, let_swing, played_down
+from kinequimation.swing import FEET, hooves_about, let_swing, played_down
 
 FPS = 25.
 
@@ -19,7 +19,7 @@ def believed(xyz, axes, share):
     "The middle of what may be, and how far off it may be, where so large a share of the swing's variance is not known."
     shrunk, off = let_swing(xyz, np.full((len(xyz), 4, 2), np.sqrt(1 - share)), axes, FPS), hooves_about(xyz, axes).std(0)*np.sqrt(share)
     std = np.zeros(xyz.shape)
-    std[:, _FEET] = np.sqrt((np.square(axes[:, None, :, 1:])*np.square(off)[None, :, None]).sum(-1))   # the axes of the world are nearly the horse's
+    std[:, FEET] = np.sqrt((np.square(axes[:, None, :, 1:])*np.square(off)[None, :, None]).sum(-1))   # the axes of the world are nearly the horse's
     return shrunk, std
 
 
