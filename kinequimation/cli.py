@@ -391,6 +391,7 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
         seed: Seed = 0, workers: Annotated[int, typer.Option(min=1, metavar='N', help='Blender processes, one a core.')] = max(1, os.cpu_count() or 1),
         size: Annotated[int, typer.Option(min=32, metavar='PIXELS', help='Width and height of a picture.')] = 256,
         samples: Annotated[int, typer.Option(min=1, metavar='N', help='Rays a pixel.')] = 4,
+        empty: Annotated[bool, typer.Option('--empty', metavar=' ', help='Places without a horse alone; otherwise one picture in sixteen is one.')] = False,
         scheduler: Annotated[Optional[str], typer.Option(metavar='TCP', help='A Dask scheduler, such as tcp://host:8786: its workers render, into the same folder on a shared disk.', show_default=False)] = None,
         benchmark: Annotated[bool, typer.Option('--benchmark', metavar=' ', help='Write nothing; measure what pictures cost here, beside an empty scene.')] = False,
         json_file: Annotated[Optional[Path], typer.Option('--json', metavar='FILE', help='Also put what --benchmark measured into this file, beside the tables that it holds.', show_default=False)] = None, quiet: Quiet = False):
@@ -401,7 +402,7 @@ def render_dataset_command(out: Annotated[Path, _out('DIR')] = Path('data/synthe
     with Bars(quiet, rate=True) as bars:
         show = lambda done, total: bars('Rendering', done, total)
         if benchmark: numbers = benchmark_render(n, workers, (size, size), seed, show)
-        else: path = render_dataset(out, n, seed, workers, (size, size), samples, scheduler, show)
+        else: path = render_dataset(out, n, seed, workers, (size, size), samples, scheduler, show, empty)
     if not benchmark: return _report([path/'annotations'/'train.json', path/'annotations'/'val.json'], f'Look at it: kinequimation dataset show {out}')
     _table(TITLES['render'], [dict(what=k.replace('_', ' '), value=v) for k, v in numbers.items()])
     if json_file:

@@ -304,10 +304,12 @@ def plan_clip(
     out,              # the set's folder
     size=(256, 256),  # (width, height) px
     samples=4,        # of Cycles
+    empty=False,      # no horse, as in one clip of sixteen
 ) -> dict:            # a job for the renderer
     "Everything about clip `i`, from (seed, i) alone; writes `horses/<id>.json` and `clips/<clip>*.npz`."
     out, rng, h = Path(out), np.random.default_rng([seed, 2, i]), i//CLIPS_PER_HORSE
-    film, stem = bool(rng.random() < FILM_SHARE) and not is_negative(i), f'{i:06d}'   # an empty place filmed is one picture eight times
+    empty = empty or is_negative(i)
+    film, stem = bool(rng.random() < FILM_SHARE) and not empty, f'{i:06d}'   # an empty place filmed is one picture eight times
     entry, clip, shown, moves = _cast(rng, out, h, seed, f'{stem}', film)
     skeleton = load_skeleton(entry['skeleton'])
     heads = clip.heads(skeleton)[shown][:, :len(HORSE68)]
@@ -322,7 +324,7 @@ def plan_clip(
     job = dict(out=str(out), size=list(size), samples=samples, fps=moves['fps'], names=[f'{stem}_{k}' for k in range(FRAMES_PER_CLIP)], frames=shown,
                camera=dict(K=camera.K.round(6).tolist(), R=camera.R.round(9).tolist(), t=camera.t.round(9).tolist()), horses=[entry, *company],
                place=place, photo=photo)
-    if is_negative(i): job.update(horses=[]), moves.update(gait=None, speed_mps=None)
+    if empty: job.update(horses=[]), moves.update(gait=None, speed_mps=None)
     return dict(job, schema=SCHEMA, clip_id=f'{seed}-{stem}', horse_id=entry['id'] if job['horses'] else None, split=split_of(h),
                 kind='film' if film else 'stills',
                 camera_ids=[f'{seed}-{stem}' + ('' if film else f'-{k}') for k in range(FRAMES_PER_CLIP)],
@@ -353,12 +355,12 @@ def _stills(views): return Camera([v.K for v in views], [v.R for v in views], [v
 
 # %% ../nbs/11_dataset.ipynb #11-030
 def planned(
-    i: int, seed: int, out, size=(256, 256), samples=4,
+    i: int, seed: int, out, size=(256, 256), samples=4, empty=False,
 ) -> dict:  # the job
     "The job of clip `i`: from `clips/<clip>.job.json` where it was planned before, otherwise planned and noted there."
     path = Path(out)/'clips'/f'{i:06d}.job.json'
     if not path.exists():
-        job = plan_clip(i, seed, out, size, samples)
+        job = plan_clip(i, seed, out, size, samples, empty)
         inside = lambda p: str(Path(p).relative_to(out))   # a set may be moved
         stored = dict(job, out='.', horses=[dict(h, skeleton=inside(h['skeleton']), clip=inside(h['clip'])) for h in job['horses']])
         with atomic_path(path) as partial: partial.write_text(json.dumps(stored))

@@ -226,12 +226,14 @@ def render_dataset(
     samples: int = 4,   # of Cycles
     scheduler=None,     # a Dask scheduler's address: its workers render, and `workers` counts for nothing
     progress=None,      # called with (done, total)
+    empty=False,        # places without a horse alone
 ) -> Path:              # `out`
     "Renders `n` labelled frames; goes on where an earlier run with the same arguments was stopped. Raises `InputError`, after all else is done, if some frames could not be rendered."
     out = Path(out).resolve()
     if n < 1 or workers < 1: raise InputError(f'Expected at least one frame and one worker, but got {n} and {workers}.')
-    _claim(out, dict(seed=seed, size=list(size), samples=samples))
-    plan = dict(seed=seed, out=out, size=tuple(size), samples=samples)
+    kind = dict(empty=True) if empty else {}
+    _claim(out, dict(seed=seed, size=list(size), samples=samples, **kind))
+    plan = dict(seed=seed, out=out, size=tuple(size), samples=samples, **kind)
     left = [i for i in range(n_clips(n)) if not _clip_done(out, i)]
     counter = _Counter(n_clips(n)*FRAMES_PER_CLIP, sum(_frames_done(out, i) for i in range(n_clips(n))), progress)
     given_up = {}
@@ -259,7 +261,7 @@ def _claim(out, settings):
     "Notes the set's settings; refuses to mix sets in one folder."
     path = out/'set.json'
     if path.exists() and json.loads(path.read_text()) != settings:
-        raise InputError(f'Expected a new folder or the one of an earlier run with the same seed, size and samples, but {out} holds {path.read_text()}. Choose another with -o.')
+        raise InputError(f'Expected a new folder or the one of an earlier run with the same seed, size and samples, with --empty or without as before, but {out} holds {path.read_text()}. Choose another with -o.')
     for folder in ('clips', 'horses', 'images', 'labels'): (out/folder).mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as partial: partial.write_text(json.dumps(settings))
 

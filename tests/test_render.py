@@ -107,6 +107,14 @@ def test_another_seed_in_the_same_folder_is_refused(undisturbed):
     with pytest.raises(InputError, match='same seed, size and samples'): render.render_dataset(undisturbed, N, seed=4, size=(48, 48), samples=1)
 
 
+def test_empty_places_alone(tmp_path):
+    out = render.render_dataset(tmp_path/'set', 8, workers=1, empty=True, **SMALL)
+    assert [l['horses'] for l in map(json.loads, labels(out).values())] == [[]]*8 and dataset.check(out) == []
+    sets = [json.loads((out/'annotations'/f'{s}.json').read_text()) for s in ('train', 'val')]
+    assert sum(len(s['images']) for s in sets) == 8 and not any(s['annotations'] for s in sets)
+    with pytest.raises(InputError, match='--empty'): render.render_dataset(out, 8, workers=1, **SMALL)
+
+
 def test_a_film_with_its_truth(tmp_path):
     from kinequimation.pose import PoseSequence
     video = render.render_clip(tmp_path, 'walk', n_frames=10, size=(96, 64), workers=2, samples=1)
