@@ -626,7 +626,7 @@ def export_fine_tuned(
     "Writes the fine-tuned detector as one ONNX file."
     import onnx
     size, names = meta['input_size'][0], ['prob', 'facing', 'landmarks']
-    meta = {k: v for k, v in meta.items() if k not in ('calibration', 'far_off', 'landmarks')} | dict(name=Path(out).stem, trained=trained,
+    meta = {k: v for k, v in meta.items() if k not in ('calibration', 'far_off', 'horse', 'landmarks')} | dict(name=Path(out).stem, trained=trained,
             landmarks=dict(set=marks.name, names=list(marks.names), pairs=[list(p) for p in marks.pairs], weights=np.round(weights, 7).tolist())) | more
     with atomic_path(out) as tmp, warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the exporter complains about itself

@@ -321,7 +321,7 @@ def test_the_network_looks_ahead_while_an_answer_is_read(detector):
     "As many windows as one after the other, all but the search's from another thread, and the same horse; where the horse is awaited elsewhere by now, the window is taken anew."
     pictures, there = demo_frames(8), []
     d = copy(detector)
-    d._ask = lambda x: there.append(threading.current_thread().name) or Detector._ask(d, x)
+    d._ask = lambda x, *output: there.append(threading.current_thread().name) or Detector._ask(d, x, *output)
     with ThreadPoolExecutor(1, 'network') as pool:
         alone, ahead = Follower(d), Follower(d, pool=pool)
         first = [alone.step(p) for p in pictures]

@@ -17,7 +17,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'horses': {'skeleton'}, 'gait': {'skeleton', 'clip', 'camera'}, 'actions': {'gait', 'skeleton', 'clip', 'horses'}, 'real_horse': {'gait', 'skeleton', 'pose'}, 'dataset': {'gait', 'actions', 'horses', 'camera', 'pose', 'clip', 'video', 'skeleton', 'blender'},
     'landmark_maps': {'actions', 'blender', 'gait', 'horses', 'skeleton'}, 'accuracy_2d': {'detect', 'formats', 'legs', 'skeleton', 'weights'}, 'speed': {'detect', 'stream', 'train_detector', 'video'},
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
-    'detect': {'certainty', 'kinship', 'legs', 'overlay', 'pose', 'repeats', 'skeleton', 'stream', 'video', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
+    'detect': {'certainty', 'kinship', 'legs', 'overlay', 'pose', 'repeats', 'skeleton', 'stream', 'video', 'weights'}, 'verdict': {'detect', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
     'fine_tune': {'train_detector', 'detect', 'formats', 'kinship', 'skeleton', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton', 'swing'},
     'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics', 'skeleton'},
@@ -31,9 +31,9 @@ MAY_IMPORT['cli'] = set(MAY_IMPORT)
 
 ONLY_IN = {  # a package that is heavy, or absent at run time: the modules that may import it, anywhere in their code
     'torch': {'train_detector', 'train_lifter', 'lifter_baselines', 'fine_tune', 'speed'}, 'torchvision': {'train_detector'}, 'mmpose': {'train_detector', 'speed'}, 'mmengine': {'train_detector', 'speed'},
-    'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter', 'fine_tune'},
+    'mmcv': {'train_detector'}, 'mmdet': {'train_detector'}, 'onnx': {'train_detector', 'train_lifter', 'fine_tune', 'verdict'},
     'ipywidgets': {'player'}, 'plotly': {'player'}, 'matplotlib': {'player'}, 'anywidget': {'player'},
-    'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'weights', 'cli', 'evaluate', 'speed'},
+    'typer': {'cli'}, 'rich': {'cli', 'pipeline', 'evaluate'}, 'av': {'video'}, 'onnxruntime': {'weights', 'cli', 'evaluate', 'speed', 'verdict'},
     'ezc3d': {'formats'}, 'bpy': set(), 'mathutils': set(), 'distributed': {'render'}, 'dask': set(), 'IPython': {'player'}, 'nbdev': set(),
 }
 
