@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import nn
 
 # %% ../nbs/22_fine_tune.ipynb #22-003
-from .detect import LOOKS, Detector, crop, crop_matrix, crop_window, decode, fit_calibration, merge_looks
+from .detect import FOUND, LOOKS, Detector, crop, crop_matrix, crop_window, decode, fit_calibration, merge_looks
 from .files import InputError, atomic_path, existing_file
 from .formats import match_landmarks, read_dlc_csv, read_dlc_h5
 from .kinship import spread_labels
@@ -626,7 +626,8 @@ def export_fine_tuned(
     "Writes the fine-tuned detector as one ONNX file."
     import onnx
     size, names = meta['input_size'][0], ['prob', 'facing', 'landmarks']
-    meta = {k: v for k, v in meta.items() if k not in ('calibration', 'far_off', 'horse', 'landmarks')} | dict(name=Path(out).stem, trained=trained,
+    of_before = {'calibration', 'far_off', 'landmarks'} | ({'horse', 'found'} if 'horse' in meta else set())   # a verdict, and claims as low as it allows, were fitted to other features
+    meta = {k: v for k, v in meta.items() if k not in of_before} | dict(name=Path(out).stem, trained=trained,
             landmarks=dict(set=marks.name, names=list(marks.names), pairs=[list(p) for p in marks.pairs], weights=np.round(weights, 7).tolist())) | more
     with atomic_path(out) as tmp, warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the exporter complains about itself
