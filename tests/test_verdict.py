@@ -77,7 +77,7 @@ def test_is_asked_once_for_a_claim_and_never_where_nothing_is_claimed(detector, 
 
 
 def test_the_tool_fits_and_writes(tmp_path):
-    "Toy horses and toy places: a file without an opinion gets one, and tells the two apart."
+    "Toy horses and toy places: a file gets another opinion, which tells the two apart."
     pytest.importorskip('mmpose', reason='NO MMPOSE: fitting is for those who train')
     from kinequimation.train_detector import toy_dataset
     data = toy_dataset(tmp_path/'toys', 120, seed=5, negatives=.5)
