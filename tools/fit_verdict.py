@@ -1,7 +1,9 @@
 """Gives a detector an opinion of whether a window holds a horse at all: fitted where its finder is led to in the training parts of rendered sets, the line drawn and the outcome told on the
 held-out parts.
 
-    python tools/fit_verdict.py data/synthetic-seed35 data/empty-seed34 [--weights detector.onnx] [--limit 3000] [--sheet claimed.jpg]
+    python tools/fit_verdict.py data/synthetic-seed36 data/empty-seed37 [--line data/synthetic-seed35 --line data/empty-seed34] [--weights detector.onnx] [--limit 3000] [--sheet claimed.jpg]
+
+The sets that are fitted on should be new to the network; of those that it was trained on, the held-out parts can still draw the line.
 """
 import argparse
 import json
@@ -76,6 +78,7 @@ def sheet(said, found, least, columns=8):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('data', type=Path, nargs='+', help='what render-dataset wrote, with and without horses')
+    parser.add_argument('--line', type=Path, action='append', metavar='DATA', help='further sets whose held-out parts count for the line and for what is told')
     parser.add_argument('--weights', type=Path, default=ROOT/'kinequimation/assets/models/detector.onnx')
     parser.add_argument('--limit', type=int, default=3000, help='pictures of each kind, with and without a horse')
     parser.add_argument('--found', type=float, default=.2, help='from which claim on to ask for the verdict')
@@ -86,8 +89,8 @@ def main():
     rng, detector = np.random.default_rng(0), Detector(args.weights, threads=args.threads)
     detector.least = 0.   # as if it had no opinion yet
     rows = {(part, some): [] for part in ('train', 'val') for some in (True, False)}
-    for folder in args.data:
-        for part in ('train', 'val'):
+    for folder in [*args.data, *(args.line or [])]:
+        for part in ('train', 'val') if folder in args.data else ('val',):
             for row in labelled(folder, part): rows[part, len(row[1]) > 0].append(row)
     cut, horse = windows(thinned(rows['train', True], args.limit) + thinned(rows['train', False], args.limit), detector, rng)
     x = np.concatenate(features(pooled(args.weights, args.threads), cut))
