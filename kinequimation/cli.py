@@ -461,15 +461,15 @@ def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argumen
     if not chosen: raise InputError('Expected a folder that render-dataset wrote, but got none. Name it, or give it with --data.')
     from kinequimation.files import existing_file
     from kinequimation.fine_tune import checkpoint_of
-    from kinequimation.train_detector import draw_curves, publish_detector, read_log, set_shares, train_detector
+    from kinequimation.train_detector import draw_curves, load_config, publish_detector, read_log, set_shares, train_detector
     told = dict(command=f'kinequimation train-detector {" ".join(f"--data {Path(d).name}" for d in chosen)} '
                 + (f'--minutes {minutes:g}' if minutes else f'--epochs {epochs:g}') + (f' --start {Path(start).name}' if start else ''), seed=seed)
     with _talk_on_stderr():
-        if start and not start.endswith('.pth'): start = checkpoint_of(start, chosen, out/'start.pth')
+        if start and not start.endswith('.pth'): start = checkpoint_of(start, chosen, out/'start.pth', config=config)
         if start: existing_file(start, 'a checkpoint (.pth)')
         best = train_detector(chosen, out, epochs, minutes, config, batch_size, workers, seed, resume=not fresh, init=start, threads=threads)
         written = [best, draw_curves(read_log(out), out/'curves.jpg')]
-        if config == 'horse68_lite0_224':   # only the small network has the head that the run time reads
+        if load_config(config).model.head.type == 'FacingHead':   # which the run time reads
             publish_detector(best, set_shares(chosen)[0][0], out/'detector.onnx', config, told)
             written += [out/'detector.onnx', out/'detector.md']
     _report(written)

@@ -88,7 +88,7 @@ def network_runs(folder, detector: Detector, threads=(1, 2)) -> dict: # {(networ
     "What takes turns."
     shipped = Path(detector.session._model_path) if getattr(detector.session, '_model_path', None) else assets_dir()/'models'/'detector.onnx'
     runs = {(OURS, detector.size, 'ONNX Runtime', n): onnx_runner(shipped, detector.size, n) for n in threads}
-    try: ours, theirs = built('horse68_lite0_224'), built('horse68_hrnet-w32_256')
+    try: ours, theirs = built(f'horse68_{detector.meta.get("network", "lite0")}_224'), built('horse68_hrnet-w32_256')
     except ImportError: return runs
     for name, model in ((OURS, ours), (THEIRS, theirs)):
         path = exported(model, Path(folder)/f'{name}.onnx', SIZE)

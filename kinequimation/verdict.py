@@ -22,7 +22,7 @@ _READER = 'model.head.trunk.0.weight'   # of the layer that reads what was poole
 def _pooled_in(graph, path):
     "The name of the pooled features in a network's graph."
     node = next((n for n in graph.node if _READER in n.input), None)
-    if node is None: raise InputError(f'Expected a detector with the network of horse68_lite0_224, but {path} holds another. Take one that `kinequimation train-detector` or `fine-tune` has written.')
+    if node is None: raise InputError(f'Expected a detector with a network of horse68_lite0_224 or horse68_lite2_224, but {path} holds another. Take one that `kinequimation train-detector` or `fine-tune` has written.')
     return node.input[0]
 
 

@@ -73,12 +73,31 @@ def test_a_training_begins_with_the_weights_that_ship(toys, tmp_path):
     assert max(float((last[k] - v).abs().max()) for k, v in model.state_dict().items() if k.startswith('head')) < .05   # one step away
 
 
-def test_training_goes_on_where_it_stopped(trained, toys):
+def test_another_backbone_takes_over_what_the_head_knows(toys, tmp_path):
+    "The pyramid and head that ship on a larger backbone: before it has learned anything it sees on toy horses much of what the other sees."
+    large = 'horse68_lite2_224'
+    start = checkpoint_of(None, toys, tmp_path/'start.pth', n=96, config=large)
+    model, _ = load_model(start, large)
+    fresh, images = load_model(start, large)[0], sorted((toys/'images').glob('*.jpg'))[:12]
+    torch.manual_seed(0)
+    for m in fresh.neck.lateral: torch.nn.init.kaiming_normal_(m[0].weight)
+    windows = torch.from_numpy(Detector(threads=1)._blob(np.array([cv2.resize(cv2.imread(str(p)), (224, 224)) for p in images]), False))
+    with torch.no_grad(): seen = [m.head.probabilities(m.extract_feat(windows))[0].flatten(2).numpy() for m in (model, fresh)]
+    theirs = Detector(threads=1).session.run(['prob'], {'windows': windows.numpy()})[0].reshape(seen[0].shape)
+    shared = [np.minimum(s, theirs).sum(-1).mean() for s in seen]
+    assert shared[0] > .1 and shared[0] > 5*shared[1], shared
+    assert torch.load(start, weights_only=True)['meta']['rate'] == 1   # nothing here has learned to the end
+    with pytest.raises(InputError, match='Expected a config with the head'): checkpoint_of(None, toys, tmp_path/'no.pth', config='horse68_hrnet-w32_256')
+
+
+def test_training_goes_on_where_it_stopped(trained, toys, monkeypatch):
+    "And prepares no picture again to get there."
     out, _, _ = trained
-    before = torch.load(out/'last.pth', weights_only=False, map_location='cpu')['meta']['iter']
+    before, prepared = torch.load(out/'last.pth', weights_only=False, map_location='cpu')['meta']['iter'], []
+    monkeypatch.setattr(HorseLook, '__call__', lambda self, results, look=HorseLook.__call__: prepared.append(1) or look(self, results))
     train_detector(toys, out, epochs=2, batch_size=6, threads=1)
     after = torch.load(out/'last.pth', weights_only=False, map_location='cpu')['meta']['iter']
-    assert before < after == 2*before
+    assert before < after == 2*before and len(prepared) == 6*(after - before)
 
 
 def test_measuring(trained, toys):

@@ -7,7 +7,7 @@ input_size = 224
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(type='PoseDataPreprocessor', mean=[126.99] * 3, std=[128.01] * 3, bgr_to_rgb=True),  # (x - .498) / .502, as the backbone wants it
-    backbone=dict(type='EfficientNetLite0', size=input_size, frozen_blocks=5, pretrained=True),
+    backbone=dict(type='EfficientNetLite', kind=0, size=input_size, frozen=8, pretrained=True),
     neck=dict(type='LightPyramid'),
     head=dict(type='FacingHead', out_channels=68, stride=4),
     test_cfg=dict(flip_test=False))
