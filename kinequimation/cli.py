@@ -485,6 +485,7 @@ def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABE
         epochs: Annotated[Optional[float], typer.Option(min=0.01, metavar='N', help='Budget: passes over the labelled pictures; 40 if neither budget is given.', show_default=False)] = None, minutes: Minutes = None,
         folds: Annotated[int, typer.Option(min=0, metavar='K', help='Also measure by cross-validation: so many trainings more, each with a part of the pictures left out.')] = 0,
         landmark_set: LandmarkSet = None, batch_size: Annotated[int, typer.Option(min=2, metavar='N', help='Windows a step.')] = 24,
+        renders: Annotated[float, typer.Option(min=0, max=1, metavar='SHARE', help='Of the windows of a step, where --data is given. More keep what renders have taught; the photographs want their number of windows too.')] = .4,
         size: Annotated[Optional[int], typer.Option(metavar='PIXELS', help='Of the windows that the network looks at; those of the detector to begin from if not given. Twice the pixels, twice the time.', show_default=False)] = None,
         seed: Seed = 0, threads: Threads = None,
         fresh: Annotated[bool, typer.Option('--fresh', metavar=' ', help='Begin anew instead of going on.')] = False,
@@ -494,9 +495,9 @@ def fine_tune_command(coco: Annotated[Path, typer.Option('--coco', metavar='LABE
     from kinequimation.fine_tune import fine_tune
     if json_file: read_benchmarks(json_file)
     with Bars(quiet, rate=True) as bars, _talk_on_stderr():
-        path, table = fine_tune(coco, images, detector, data or (), out, epochs, minutes, folds, landmark_set, batch_size, seed, size, threads, not fresh, bars)
+        path, table = fine_tune(coco, images, detector, data or (), out, epochs, minutes, folds, landmark_set, batch_size, renders, seed, size, threads, not fresh, bars)
     if table: _table(TITLES['fine-tune'], table)
-    budget = (f'--minutes {minutes:g}' if minutes else f'--epochs {epochs or 40:g}') + (f' --size {size}' if size else '')
+    budget = (f'--minutes {minutes:g}' if minutes else f'--epochs {epochs or 40:g}') + (f' --size {size}' if size else '') + (f' --batch-size {batch_size}' if batch_size != 24 else '') + (f' --renders {renders:g}' if data and renders != .4 else '')
     if table and json_file:
         _report([write_benchmarks(json_file, 'fine-tune', table,
                                   f'kinequimation fine-tune --coco {coco.name} {"--data RENDERS "*len(data or ())}{f"--detector {Path(detector).name} " if detector else ""}{budget} --folds {folds} --seed {seed}')])

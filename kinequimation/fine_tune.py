@@ -546,7 +546,7 @@ class Plan:
     epochs: float|None = None     # passes over the photographs, or
     minutes: float|None = None    # minutes
     batch_size: int = 24
-    renders: float = .4           # their share of a batch
+    renders: float = .4           # their share of a batch, where there are some
     rate: float = 1e-3            # AdamW's, of neck and head; the backbone gets .3 of it
     average: float = .995         # of the weights, a step
     share: float = .75            # of the trained weights in what is written; the rest are those that training began from
@@ -558,6 +558,7 @@ class Plan:
         if (self.epochs is None) == (self.minutes is None): raise InputError(f'Expected a budget: either epochs or minutes, but got epochs={self.epochs}, minutes={self.minutes}.')
         if not 0 < self.share <= 1: raise InputError(f'Expected a share of the trained weights above 0 and up to 1, but got {self.share}.')
         if self.batch_size < 2: raise InputError(f'Expected a batch of at least 2 pictures, but got {self.batch_size}.')
+        if not (0 <= self.renders < 1 and round(self.renders*self.batch_size) < self.batch_size): raise InputError(f'Expected a share of renders that leaves photographs in a batch of {self.batch_size}, but got {self.renders:g}..')
 
     def steps(self, n_photos, per_batch): return max(1, round(self.epochs*n_photos/per_batch)) if self.epochs else None
 
@@ -857,6 +858,7 @@ def fine_tune(
     folds=0,             # also measure by cross-validation with so many parts
     landmark_set=None,   # which landmarks the labels are; found by their names if None
     batch_size=24,
+    renders=.4,          # their share of a batch
     seed=0,
     size=None,           # px of a window, a multiple of 32; that of the detector to begin from if None
     threads=None,
@@ -865,13 +867,13 @@ def fine_tune(
 ) -> tuple:              # (path of detector.onnx, rows of the cross-validation's table)
     "A detector that has learned from labelled pictures, with its card. Raises `InputError`."
     labelled, out = read_labels(coco, images, landmark_set), Path(out)
-    plan = Plan(40 if epochs is None and minutes is None else epochs, minutes, batch_size, seed=seed, size=size)
+    plan = Plan(40 if epochs is None and minutes is None else epochs, minutes, batch_size, renders, seed=seed, size=size)
     if threads: torch.set_num_threads(int(threads))
     if not resume: _forget(out, folds)
     unseen = cross_validate(labelled, folds, weights, synthetic, out, plan, threads, progress) if folds else []
     table = score(unseen, data=Path(coco).parent.name) if folds else []
     trained = {'data': f'{len(labelled)} horses in {len({r["image"] for r in labelled.records})} labelled pictures, landmarks {labelled.marks.name}; renders: {len(synthetic_samples(synthetic, labelled.marks.weights))}',
-               'begun from': read_network(weights)[1].get('name', ''), 'budget': f'{plan.minutes:g} minutes' if plan.minutes else f'{plan.epochs:g} passes', 'seed': seed}
+               'begun from': read_network(weights)[1].get('name', ''), 'budget': f'{plan.minutes:g} minutes' if plan.minutes else f'{plan.epochs:g} passes', 'batch': f'{plan.batch_size} windows, {plan.renders:.0%} of renders' if synthetic else str(plan.batch_size), 'seed': seed}
     labelled = with_aspects(labelled, weights, threads)
     path = _learn(labelled, weights, synthetic, first_answers(labelled, weights, threads), out, plan, trained, progress and (lambda d, t: progress('Fine-tuning', d, t)), calibration_of(unseen))
     with atomic_path(path.with_suffix('.md')) as part: part.write_text(fine_tuned_card(path, labelled, trained, table, folds))

@@ -294,6 +294,24 @@ def test_renders_hold_the_rest(tmp_path):
     with pytest.raises(InputError, match='annotations/train.json in the data set'): synthetic_samples(tmp_path/'images', marks.weights)
 
 
+@pytest.mark.parametrize('share, photos', [(0, 5), (.4, 3), (.8, 1)])
+def test_as_many_renders_in_a_batch_as_asked_for(share, photos):
+    "And every photograph equally often, however many renders come along."
+    from kinequimation.fine_tune import _draw_batch
+    import kinequimation.fine_tune as t
+    drawn, plan = [], Plan(epochs=1, batch_size=5, renders=share)
+    kept, t.draw_window = t.draw_window, lambda sample, *_: drawn.append(sample)
+    try: n = [_draw_batch(step, plan, list('abcde'), ['render'], None, 64)[1] for step in range(5)]
+    finally: t.draw_window = kept
+    assert n == [photos]*5 and drawn.count('render') == 5*(5 - photos)
+    assert {drawn.count(p) for p in 'abcde'} == {photos}
+
+
+@pytest.mark.parametrize('share', [-.1, .95, 1, float('nan')])
+def test_a_batch_without_photographs_is_refused(share):
+    with pytest.raises(InputError, match='leaves photographs in a batch of 5'): Plan(epochs=1, batch_size=5, renders=share)
+
+
 def test_legs_are_judged():
     marks = landmarks('horse16')
     true = np.random.default_rng(0).uniform(0, 100, (16, 2))
