@@ -71,12 +71,12 @@ def _timed(f):
 def detector_errors(
     folder,         # what render-dataset wrote
     path=None,      # .npz to keep them in
-    detector=None,
+    detector=None,  # a `Detector`, or its weights; the shipped one if None
     threads=None,
     part=None,      # 'val': the held-out horses alone, of a set that the detector has learned from
 ) -> dict:          # error (N, 68, 2) shares of the longer side of the box, confidence (N, 68), azimuth, elevation (N,) radians, legs (N, 8) as `legs_of` tells, motion (N,), held_out (N,)
     "How the detector errs, for the lifter to learn from and be measured with."
-    detector, rows = Detector(detector, threads=threads), []
+    detector, rows = _loaded(detector, threads), []
     for job in _jobs(folder, part):
         names = job['names'] if job['kind'] == 'stills' else job['names'][len(job['names'])//2:][:1]
         rows += [(*got, job['gait'] or '', job['horse_id']) for n in names if (got := _errs(detector, folder, n)) is not None]
@@ -86,6 +86,8 @@ def detector_errors(
     if path:
         with atomic_path(path) as partial: np.savez_compressed(partial, **out)
     return out
+
+def _loaded(detector, threads): return detector if isinstance(detector, Detector) else Detector(detector, threads=threads)
 
 def _jobs(folder, part=None):
     "The clips of a rendered set that show a horse."
@@ -112,12 +114,12 @@ def _errs(detector, folder, name):
 def film_errors(
     folder,         # what render-dataset wrote
     path=None,      # .npz to keep them in
-    detector=None,
+    detector=None,  # a `Detector`, or its weights; the shipped one if None
     threads=None,
     part=None,      # 'val': the held-out horses alone, of a set that the detector has learned from
 ) -> dict:          # error (N, 8, 68, 2) shares of the longer side of the box, confidence (N, 8, 68), azimuth (N,), motion (N,)
     "How the detector errs from frame to frame."
-    detector, rows = Detector(detector, threads=threads), []
+    detector, rows = _loaded(detector, threads), []
     for job in _jobs(folder, part):
         if job['kind'] != 'film' or not all((got := [_errs(detector, folder, n) for n in job['names']])): continue
         rows.append((np.array([r[0] for r in got]), np.array([r[1] for r in got]), got[len(got)//2][2], job['gait']))

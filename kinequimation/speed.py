@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OURS', 'THEIRS', 'SIZE', 'take_turns', 'onnx_runner', 'torch_runner', 'built', 'exported', 'network_runs',
-           'speed_rows', 'long_film', 'evaluate_speed']
+           'speed_rows', 'long_film', 'film_threads', 'film_rows', 'evaluate_speed']
 
 # %% ../nbs/80c_speed.ipynb #80-002
 import tempfile
@@ -15,7 +15,7 @@ import numpy as np
 
 from .detect import Detector, measure_speed
 from .files import assets_dir
-from .stream import network_threads, pictures
+from .stream import cores, network_threads, pictures
 from .video import VideoWriter, probe
 
 # %% ../nbs/80c_speed.ipynb #80-007
@@ -118,21 +118,30 @@ def long_film(out, source=None, seconds=10., size=(1280, 720)) -> Path:
     return Path(out)
 
 
+def film_threads(threads=None) -> list: # of int, or None: all
+    "What a film is measured with: as asked for, or as `detect` takes, and then all cores."
+    first = network_threads(threads)
+    return [first] if threads or not first else list(dict.fromkeys([first, cores()]))
+
+
+def film_rows(film, detector, threads) -> list:
+    "A row for `detect` and for each of its quicker ways."
+    found, shape = Detector(detector, threads=threads), f'{"x".join(map(str, probe(film).size))}, {probe(film).n_frames} frames'
+    measure_speed(found, assets_dir()/'clips'/'demo.mp4', stride=25)   # what is loaded at the first use is loaded before the clock runs
+    return [dict(what=words, threads=threads or 'all', film=shape, **measure_speed(found, film, **options))
+            for words, options in (('detect', {}), ('detect --half', dict(half=True)), ('detect --stride 2', dict(stride=2)))]
+
+
 def evaluate_speed(
     data=None,      # a video; None: ten seconds of 1280x720 made of the shipped film
     detector=None,  # weights (.onnx), or None: those that are shipped
-    threads=None,   # for the film; as `detect` takes if None
+    threads=None,   # for the film; None: see `film_threads`
     progress=None,  # called with (done, total)
     rounds=15,
 ) -> dict:          # {table: rows}
     "The speed of the networks, and of `detect` on a film. Raises `InputError`."
-    threads = network_threads(threads)
-    found = Detector(detector, threads=threads)
     with tempfile.TemporaryDirectory(prefix='kinequimation-') as folder:
-        networks = speed_rows(take_turns(network_runs(folder, found), rounds, progress=progress))
-        film, rows = data or long_film(Path(folder)/'film.mp4'), []
-        measure_speed(found, assets_dir()/'clips'/'demo.mp4', stride=25)   # what is loaded at the first use is loaded before the clock runs
-        for words, options in (('detect', {}), ('detect --half', dict(half=True)), ('detect --stride 2', dict(stride=2))):
-            rows.append(dict(what=words, threads=threads or 'all', film=f'{"x".join(map(str, probe(film).size))}, {probe(film).n_frames} frames',
-                             **measure_speed(found, film, **options)))
+        networks = speed_rows(take_turns(network_runs(folder, Detector(detector)), rounds, progress=progress))
+        film = data or long_film(Path(folder)/'film.mp4')
+        rows = [row for n in film_threads(threads) for row in film_rows(film, detector, n)]
     return {'speed': networks, 'speed film': rows}

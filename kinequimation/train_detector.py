@@ -1084,7 +1084,7 @@ def publish_detector(
     config=SHIPPED,
     trained=None,   # dict(command=..., seed=..., data=..., minutes=...): goes into file and card
     notes='',       # further lines of the card: what it fails at
-    limit=None,     # pictures to measure on at most
+    limit=500,      # pictures to measure on at most
 ) -> dict:          # the numbers
     "Exports, measures, chooses the thresholds, exports with it and writes the card."
     out = Path(out)

@@ -125,3 +125,25 @@ def test_a_film_with_its_truth(tmp_path):
     uv = seen[..., :2]/seen[..., 2:]*pose3d.focal_px + np.array([48, 32]) - np.array([0, 0])
     error = np.abs(uv - pose2d.xyz())[np.isfinite(pose2d.xyz())]
     assert np.median(error) < 1
+
+
+def test_what_the_detector_does_wrong_is_measured_by_a_command(undisturbed, tmp_path):
+    "tools/measure_errors.py: both files, and the spread in a copy of the weights, whose keypoints stay the same."
+    import shutil
+    import subprocess
+    import sys
+    from kinequimation.certainty import check_spread
+    from kinequimation.detect import Detector
+    from kinequimation.files import assets_dir
+    shipped, copy = assets_dir()/'models'/'detector.onnx', tmp_path/'detector.onnx'
+    shutil.copy(shipped, copy)
+    tool = Path(__file__).parent.parent/'tools'/'measure_errors.py'
+    told = subprocess.run([sys.executable, str(tool), str(undisturbed), '--weights', str(copy), '-o', str(tmp_path/'out'), '--threads', '1'], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert check_spread(Detector(copy, threads=1).far_off) and 'within_std' in told.stdout
+    with np.load(tmp_path/'out'/'detector_errors.npz') as stills, np.load(tmp_path/'out'/'detector_film_errors.npz') as films:
+        assert stills['error'].shape[1:] == (68, 2) and len(stills['error']) >= 8
+        assert all(len(films[k]) == len(films['motion']) for k in ('error', 'confidence', 'azimuth'))
+        assert (stills['confidence'][(stills['error'] != 0).all(-1)] > 0).all()
+    window = np.random.default_rng(0).integers(0, 255, (1, 224, 224, 3), np.uint8)
+    assert (Detector(copy, threads=1).heatmaps(window) == Detector(shipped, threads=1).heatmaps(window)).all()
