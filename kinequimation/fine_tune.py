@@ -34,6 +34,7 @@ from .formats import match_landmarks, read_dlc_csv, read_dlc_h5
 from .kinship import spread_labels
 from .skeleton import HORSE68, Landmarks, landmark_sets, landmarks
 from .train_detector import CONFIGS, DATASETS, HorseLook, MODELS, SHIPPED, draw_curves, facing_of, facing_target, init_default_scope, load_config, part_of, target_distribution, toy_picture
+from .verdict import pass_on_verdict
 from .weights import METADATA_KEY, fingerprint, learned_from, open_weights, weights_path
 
 # %% ../nbs/22_fine_tune.ipynb #22-008
@@ -554,6 +555,7 @@ class Plan:
     size: int|None = None         # px of a window; that of the detector to begin from if None
 
     def __post_init__(self):
+        self.epochs, self.minutes = (None if n is None else float(n) for n in (self.epochs, self.minutes))   # 40 is 40., whoever goes on with it
         if self.size is not None and (self.size < 64 or self.size % 32): raise InputError(f'Expected windows of a multiple of 32 px, 64 or more, but got {self.size}.')
         if (self.epochs is None) == (self.minutes is None): raise InputError(f'Expected a budget: either epochs or minutes, but got epochs={self.epochs}, minutes={self.minutes}.')
         if not 0 < self.share <= 1: raise InputError(f'Expected a share of the trained weights above 0 and up to 1, but got {self.share}.')
@@ -772,6 +774,17 @@ def calibration_of(
     return dict(calibration=fit_calibration(np.concatenate([r['sure'] for r in rows]), off))
 
 
+def _asked_about(photos, renders, flip, size, seed, most=240):
+    "Windows with a horse and without: of photographs and renders as they are learned from, and from anywhere in the photographs."
+    rng = np.random.default_rng([seed, 11])
+    np.random.seed(rng.integers(2**31)); torch.manual_seed(rng.integers(2**31))   # of the transforms
+    some = lambda samples: [samples[i] for i in rng.integers(0, len(samples), min(most, 2*len(samples)))] if samples else []
+    windows = [draw_window(s, flip, size, rng)[0] for s in some(photos) + some(renders)]
+    for image, _ in (_read(s.path) for s in some(photos)):
+        windows.append(crop(image, crop_matrix(rng.uniform(0, 1, 2)*image.shape[1::-1], rng.uniform(.2, .8)*max(image.shape[:2]), size), size))
+    return np.array(windows)
+
+
 def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, more=None):
     "Trains on some pictures and writes `out/detector.onnx`."
     done, story = out/'detector.onnx', json.dumps([[r['name'], r['image']] for r in labelled.records]) + repr(plan) + str(synthetic)
@@ -787,6 +800,7 @@ def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, 
     with atomic_path(done) as part:
         export_fine_tuned(model, meta, labelled.marks, fitted, part, trained, name=done.stem, pictures=pictures, **(more or {}))
         blend_networks(weights_path(weights, 'detector'), part, plan.share)
+        if meta.get('horse'): pass_on_verdict(weights, part, _asked_about(photos, renders, flip, meta['input_size'][0], plan.seed), threads=torch.get_num_threads())
     return done
 
 # %% ../nbs/22_fine_tune.ipynb #22-053a

@@ -32,9 +32,26 @@ def tuned(labels, tmp_path_factory):
     return fine_tune(labels, out=out, epochs=1, batch_size=4, threads=1)[0]
 
 
+def test_believes_what_the_one_that_it_began_as_believes(tuned):
+    "Whether there is a horse at all: in the demo's film and beside it, and of pictures of nothing."
+    from kinequimation.video import frames
+    before, after, image = Detector(threads=1), Detector(tuned, threads=1), next(iter(frames(assets_dir()/'clips'/'demo.mp4')))
+    assert before.least > 0 and (after.least, after.found) == (before.least, before.found)
+    h, w = image.shape[:2]
+    horse = before.predict(image)[0]
+    box = np.r_[horse.min(0), horse.max(0)]
+    assert after.verdict(image, box) > after.least < before.verdict(image, box)
+    places = [np.array([x, y, x + w/8, y + w/8]) for x in np.linspace(0, 7*w/8, 8) for y in np.linspace(0, h - w/8, 4)]
+    both = np.array([[d.verdict(image, p) >= d.least for d in (before, after)] for p in places])
+    assert (both[:, 0] == both[:, 1]).mean() > .9
+    grey = np.full((200, 200, 3), 127, np.uint8)
+    assert after.verdict(grey, (20, 20, 180, 180)) < after.least
+
+
 def test_a_detector_grows_finer_windows(labels, tmp_path):
     path = fine_tune(labels, out=tmp_path, epochs=.5, batch_size=2, size=160, threads=1)[0]
     fine = Detector(path, threads=1)
+    assert fine.least == Detector(threads=1).least > 0   # asked of windows of its own size
     assert fine.size == 160 and fine.session.run(None, {'windows': np.zeros((1, 3, 160, 160), np.float32)})[0].shape == (1, 68, 40, 40)
     assert read_network(path)[1]['input_size'] == [160, 160]   # which can be trained on
     with pytest.raises(InputError, match='multiple of 32 px'): fine_tune(labels, out=tmp_path/'odd', epochs=.5, size=150)
@@ -305,6 +322,11 @@ def test_as_many_renders_in_a_batch_as_asked_for(share, photos):
     finally: t.draw_window = kept
     assert n == [photos]*5 and drawn.count('render') == 5*(5 - photos)
     assert {drawn.count(p) for p in 'abcde'} == {photos}
+
+
+def test_forty_passes_are_forty_passes():
+    "Told as 40 or as 40.: whoever goes on with a training goes on."
+    assert repr(Plan(40)) == repr(Plan(40.)) and repr(Plan(minutes=3)) == repr(Plan(None, 3.))
 
 
 @pytest.mark.parametrize('share', [-.1, .95, 1, float('nan')])

@@ -18,7 +18,7 @@ MAY_IMPORT = {  # module: the modules of ours that it may import; `files` may be
     'landmark_maps': {'actions', 'blender', 'gait', 'horses', 'skeleton'}, 'accuracy_2d': {'detect', 'formats', 'legs', 'skeleton', 'weights'}, 'speed': {'detect', 'stream', 'train_detector', 'video'},
     'render': {'dataset', 'horses', 'gait', 'camera', 'pose', 'skeleton', 'video', 'blender'},
     'detect': {'certainty', 'kinship', 'legs', 'overlay', 'pose', 'repeats', 'skeleton', 'stream', 'video', 'weights'}, 'verdict': {'detect', 'weights'}, 'train_detector': {'detect', 'dataset', 'skeleton', 'weights'},
-    'fine_tune': {'train_detector', 'detect', 'formats', 'kinship', 'skeleton', 'weights'},
+    'fine_tune': {'train_detector', 'detect', 'formats', 'kinship', 'skeleton', 'verdict', 'weights'},
     'lift': {'pose', 'camera', 'skeleton', 'weights'}, 'train_lifter': {'lift', 'weights', 'gait', 'actions', 'horses', 'camera', 'metrics', 'pose', 'skeleton', 'swing'},
     'lifter_baselines': {'train_lifter', 'lift', 'detect', 'actions', 'camera', 'metrics', 'skeleton'},
     'camera_motion': {'pose', 'camera', 'repeats'}, 'contacts': {'skeleton'}, 'swing': {'skeleton'}, 'whole_clip': {'skeleton'},
