@@ -179,7 +179,7 @@ LandmarkSet = Annotated[Optional[str], typer.Option('--landmarks', metavar='NAME
 Individual = Annotated[Optional[str], typer.Option(metavar='NAME', help='Which animal, where a file has several.', show_default=False)]
 Threads = Annotated[Optional[int], typer.Option(min=1, metavar='N', help='CPU threads. As the machine has cores if not given.', show_default=False)]
 DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX',
-                                                      help="Another detector's weights, or 'synthetic': those that have seen renders alone. The shipped ones if not given.", show_default=False)]
+                                                      help="Another detector's weights, or a name: 'lite2', a larger network that ships as well; 'synthetic', one that has seen renders alone. The usual one if not given.", show_default=False)]
 LifterFile = Annotated[Optional[Path], typer.Option('--lifter', metavar='ONNX',
                                                     help="Another lifter's weights. The shipped ones if not given.", show_default=False)]
 Quiet = Annotated[bool, typer.Option('--quiet', '-q', metavar=' ', help='No progress.')]
