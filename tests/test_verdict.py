@@ -39,7 +39,7 @@ def person(size=240):
 
 
 def test_believes_a_horse_and_not_a_person(shipped, image):
-    "A drawn person and a rendered horse, in both files that ship."
+    "A drawn person and a rendered horse, in each file that ships."
     assert shipped.least > 0, 'the shipped files have an opinion'
     horse, nobody = (shipped.verdict(p, pose_box(*shipped.seek(p)[:2])) for p in (image, person()))
     assert horse > .9 and nobody < .5*horse
