@@ -560,7 +560,7 @@ class Plan:
         if (self.epochs is None) == (self.minutes is None): raise InputError(f'Expected a budget: either epochs or minutes, but got epochs={self.epochs}, minutes={self.minutes}.')
         if not 0 < self.share <= 1: raise InputError(f'Expected a share of the trained weights above 0 and up to 1, but got {self.share}.')
         if self.batch_size < 2: raise InputError(f'Expected a batch of at least 2 pictures, but got {self.batch_size}.')
-        if not (0 <= self.renders < 1 and round(self.renders*self.batch_size) < self.batch_size): raise InputError(f'Expected a share of renders that leaves photographs in a batch of {self.batch_size}, but got {self.renders:g}..')
+        if not (0 <= self.renders < 1 and round(self.renders*self.batch_size) < self.batch_size): raise InputError(f'Expected a share of renders that leaves photographs in a batch of {self.batch_size}, but got {self.renders:g}. Take a smaller one, or a larger batch.')
 
     def steps(self, n_photos, per_batch): return max(1, round(self.epochs*n_photos/per_batch)) if self.epochs else None
 
