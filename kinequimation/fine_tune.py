@@ -33,6 +33,7 @@ from .files import InputError, atomic_path, existing_file
 from .formats import match_landmarks, read_dlc_csv, read_dlc_h5
 from .kinship import spread_labels
 from .skeleton import HORSE68, Landmarks, landmark_sets, landmarks
+from .stream import keep_memory
 from .train_detector import CONFIGS, DATASETS, HorseLook, MODELS, SHIPPED, draw_curves, facing_of, facing_target, init_default_scope, load_config, part_of, target_distribution, toy_picture
 from .verdict import pass_on_verdict
 from .weights import METADATA_KEY, fingerprint, learned_from, open_weights, weights_path
@@ -795,6 +796,7 @@ def _learn(labelled, weights, synthetic, answers, out, plan, trained, progress, 
     if plan.size: meta = {**meta, 'input_size': [plan.size, plan.size]}
     fitted, photos, renders, flip = _prepare(labelled, weights, synthetic, answers)
     with atomic_path(note) as part: part.write_text(story)
+    keep_memory()
     model = train(grow_head(model, meta, labelled.marks, fitted), meta, photos, renders, flip, plan, out/'state.pt', progress)
     pictures = sorted({*meta.get('pictures', ()), *(fingerprint(r['path']) for r in labelled.records)})
     with atomic_path(done) as part:

@@ -83,6 +83,7 @@ from mmpose.registry import DATASETS, MODELS, TRANSFORMS
 from .detect import FOUND, PADDING, Detector, box_iou, crop, crop_matrix, crop_window, decode_pose, leg_pairs, pose_box, presence
 from .files import InputError, assets_dir, atomic_path, existing_file
 from .skeleton import HORSE68, HORSE_RIG, Skeleton, fk, fk_tails
+from .stream import keep_memory
 from .weights import METADATA_KEY, names_hash
 
 # %% ../nbs/21_train_detector.ipynb #21-010
@@ -388,7 +389,6 @@ def _mask(rle) -> np.ndarray:
     counts = rle['counts']
     packed = mask.frPyObjects(rle, *rle['size']) if isinstance(counts, list) else {**rle, 'counts': counts.encode() if isinstance(counts, str) else counts}
     return mask.decode(packed).astype(bool)
-
 
 # %% ../nbs/21_train_detector.ipynb #21-029d
 _HEAD = ('head', 'skull', 'eye', 'nose', 'ear', 'jaw')
@@ -821,6 +821,7 @@ def train_detector(
     "Trains a detector with MMPose. Raises `InputError` for a data set that isn't one."
     if (epochs is None) == (minutes is None): raise InputError(f'Expected a budget: either epochs or minutes, but got epochs={epochs}, minutes={minutes}.')
     if threads: torch.set_num_threads(threads)
+    keep_memory()
     out = Path(out)
     cfg = load_config(config, data, batch_size, workers)
     cfg.work_dir, cfg.resume = str(out), resume and (out/'last_checkpoint').exists()
@@ -915,7 +916,6 @@ def draw_curves(
     write(f'{last:g} iterations', w/2 - 40, h - 18, (90, 90, 90))
     with atomic_path(out) as part: cv2.imwrite(str(part), image)
     return Path(out)
-
 
 # %% ../nbs/21_train_detector.ipynb #21-052
 class _Exported(nn.Module):
