@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import InputError, assets_dir, atomic_path, existing_file
+from .files import InputError, assets_dir, atomic_path, existing_file, one_at_a_time
 from .metrics import bone_length_variation, mpjpe, mpjve, n_mpjpe, pa_mpjpe, pck
 from .pose import PoseSequence
 from .video import frames
@@ -290,8 +290,8 @@ def write_benchmarks(
     command: str,   # that made them
 ) -> Path:
     "Puts a table into the file that the Benchmarks page reads."
-    path, all_ = Path(path), read_benchmarks(path)
     key = what if not rows or 'data' not in rows[0] else f"{what} {rows[0]['data']}"
-    all_[key] = dict(title=TITLES[what], command=command, machine=machine(), rows=rows)
-    with atomic_path(path) as partial: partial.write_text(json.dumps(dict(sorted(all_.items())), indent=1) + '\n')
-    return path
+    with one_at_a_time(path):   # two measurements may run side by side
+        tables = {**read_benchmarks(path), key: dict(title=TITLES[what], command=command, machine=machine(), rows=rows)}
+        with atomic_path(path) as partial: partial.write_text(json.dumps(dict(sorted(tables.items())), indent=1) + '\n')
+    return Path(path)
