@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinequimation.detect import (FOUND, PADDING, Detector, _with_what_was_lost, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown)
+from kinequimation.detect import (FOUND, PADDING, Detector, Horse, _distinct, _with_what_was_lost, Follower, box_iou, calibrate, claim, crop, crop_matrix, crop_window, decode, draw_pose, fit_calibration, measure_speed, other_horses, overlay_video, pose_box, presence, shown)
 from kinequimation.kinship import heed, taught_landmarks
 from kinequimation.files import InputError, assets_dir
 from kinequimation.overlay import Overlay
@@ -296,6 +296,14 @@ def test_a_horse_that_leaves_is_not_mistaken_for_the_one_that_stays(detector, tm
 
 def test_a_single_horse_is_not_told_twice(detector):
     assert len(detector.find_all(demo_frames(1)[0])) == 1
+
+
+def test_half_a_horse_and_a_tree_are_no_second_horse():
+    "A box that shares half of itself with a horse is another horse if it is about as sure, and none if it is much less."
+    def horse(x0, x1, sure): return Horse(np.stack([np.linspace(x0, x1, 68), np.tile([100., 200.], 34)], 1), np.full(68, sure), np.zeros(3))
+    whole = horse(100, 300, .98)
+    for sure, n in ((.9, 2), (.74, 1)): assert len(_distinct([horse(210, 430, sure), whole])) == n
+    assert len(_distinct([horse(290, 430, .74), whole])) == 2   # one that stands behind it
 
 
 def test_a_small_horse_in_a_large_film(detector, tmp_path):
