@@ -639,12 +639,12 @@ def _inside(a, b):
     wh = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
     return wh.prod()/max((a[2:] - a[:2]).prod(), 1e-9)
 
-_UNSURE, _PARTLY = .2, .25   # who is by so much less sure may lie in a surer one by so much less
+_UNSURE, _SOONER = .2, .25   # who is so much less sure than another is taken for the same horse when that much less of one lies in the other
 
 def _distinct(horses, iou=.35, inside=.65):
     "Each horse once, the surest view of it; no box about two."
     lies_in = lambda a, b: max(_inside(a.box, b.box), _inside(b.box, a.box))
-    same = lambda a, surer: box_iou(a.box, surer.box) > iou or lies_in(a, surer) > inside - _PARTLY*(surer.presence - a.presence >= _UNSURE)
+    same = lambda a, surer: box_iou(a.box, surer.box) > iou or lies_in(a, surer) > inside - _SOONER*(surer.presence - a.presence >= _UNSURE)
     parts = lambda h: [p for p in horses if p.presence > h.presence and _inside(p.box, h.box) > .35 and np.prod(p.box[2:] - p.box[:2]) < .85*np.prod(h.box[2:] - h.box[:2])]
     mixed = lambda h: inside <= 1 and any(box_iou(a.box, b.box) < .1 for i, a in enumerate(parts(h)) for b in parts(h)[:i])
     kept = []
