@@ -11,7 +11,7 @@ import numpy as np
 from .files import InputError
 
 # %% ../nbs/05a_certainty.ipynb #05a-005
-SPREAD = dict(  # the shipped network, one look at each of 1,100 renders of which no training has seen anything: half of the horses of `render-dataset -n 3096 --seed 33`
+SPREAD = dict(  # the smaller network (`lite0`), one look at each of 1,100 renders of which no training has seen anything: half of the horses of `render-dataset -n 3096 --seed 33`
     score=[0.325, 0.514, 0.607, 0.672, 0.724, 0.764, 0.796, 0.823, 0.846, 0.865, 0.881, 0.895, 0.908, 0.919, 0.929, 0.937, 0.945, 0.953, 0.96, 0.966, 0.973, 0.98, 0.987, 0.997],
     std=[0.061, 0.0382, 0.0317, 0.0278, 0.0251, 0.023, 0.0206, 0.0194, 0.0181, 0.0168, 0.016, 0.0149, 0.0136, 0.0131, 0.0125, 0.012, 0.0117, 0.0111, 0.0103, 0.0102, 0.0092, 0.0088, 0.008, 0.0075])
 

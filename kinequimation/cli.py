@@ -179,7 +179,7 @@ LandmarkSet = Annotated[Optional[str], typer.Option('--landmarks', metavar='NAME
 Individual = Annotated[Optional[str], typer.Option(metavar='NAME', help='Which animal, where a file has several.', show_default=False)]
 Threads = Annotated[Optional[int], typer.Option(min=1, metavar='N', help='CPU threads. As the machine has cores if not given.', show_default=False)]
 DetectorFile = Annotated[Optional[Path], typer.Option('--detector', metavar='ONNX',
-                                                      help="Another detector's weights, or a name: 'lite2', a larger network that ships as well; 'synthetic', one that has seen renders alone. The usual one if not given.", show_default=False)]
+                                                      help="Another detector's weights, or a name: 'lite0', a smaller network that ships as well; 'synthetic', one that has seen renders alone. The usual one if not given.", show_default=False)]
 LifterFile = Annotated[Optional[Path], typer.Option('--lifter', metavar='ONNX',
                                                     help="Another lifter's weights. The shipped ones if not given.", show_default=False)]
 Quiet = Annotated[bool, typer.Option('--quiet', '-q', metavar=' ', help='No progress.')]
@@ -450,7 +450,7 @@ def train_detector_command(folders: Annotated[Optional[list[str]], typer.Argumen
         data: Annotated[Optional[list[str]], typer.Option(metavar='DIR[:SHARE]', help='Another set, and how often its pictures come beside those of the others; may be given several times. The first one is measured on.', show_default=False)] = None,
         out: Annotated[Path, _out('DIR')] = Path('runs/detector'),
         epochs: Annotated[Optional[float], typer.Option(min=0, metavar='N', help='Budget: passes over the training set.', show_default=False)] = None, minutes: Minutes = None,
-        config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite0_224',
+        config: Annotated[str, typer.Option(metavar='NAME', help='A training config that ships, or a file.')] = 'horse68_lite2_224',
         batch_size: Annotated[Optional[int], typer.Option(min=1, metavar='N', help="The config's if not given.", show_default=False)] = None,
         workers: Annotated[int, typer.Option(min=0, metavar='N', help='Processes that prepare pictures.')] = 0, seed: Seed = 0, threads: Threads = None,
         start: Annotated[Optional[str], typer.Option(metavar='FILE', help="Begin with these weights: a detector (.onnx, or 'synthetic'), or a checkpoint (.pth) of another training.", show_default=False)] = None,

@@ -737,7 +737,7 @@ class WeightedSets(torch.utils.data.Sampler):
 
 
 # %% ../nbs/21_train_detector.ipynb #21-043
-CONFIGS = ('horse68_lite0_224', 'horse68_lite2_224', 'horse68_hrnet-w32_256')
+CONFIGS = ('horse68_lite2_224', 'horse68_lite0_224', 'horse68_hrnet-w32_256')
 SHIPPED = CONFIGS[0]
 
 def load_config(

@@ -54,7 +54,7 @@ def test_readme_says_what_was_measured():
     "What it promises of real horses is what the Benchmarks page holds: photographs that the network had not learned from, through the 68 keypoints."
     text, tables = (ROOT / 'README.md').read_text(encoding='utf-8'), json.loads((ROOT / 'nbs/benchmarks.json').read_text(encoding='utf-8'))
     folds = next(r for name, table in tables.items() if name.startswith('fine') for r in table['rows'] if r['landmarks'] == 'through the 68')
-    assert 'nearly three points in four lie within a twentieth' in text and .7 <= folds['pck@0.05'] < .76
+    assert 'three points in four lie within a twentieth' in text and .73 <= folds['pck@0.05'] < .78
     assert 'more than nine in ten within a tenth' in text and .91 <= folds['pck@0.10'] < .95
     assert 'mixed up once in eight times' in text and .11 < folds['both on one leg'] + folds['exchanged'] < .14
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 WEIGHTS, DEMO = assets_dir()/'models'/'detector.onnx', assets_dir()/'clips'/'demo.mp4'
 
 
-@pytest.fixture(scope='module', params=['detector', 'detector_lite2', 'detector_synthetic'])
+@pytest.fixture(scope='module', params=['detector', 'detector_lite0', 'detector_synthetic'])
 def shipped(request): return Detector(assets_dir()/'models'/f'{request.param}.onnx', threads=1)
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-# The shipped default: EfficientNet-Lite0 (ImageNet weights from a pip package), a light pyramid, a head that knows which way the horse faces.
+# EfficientNet-Lite0 (ImageNet weights from a pip package), a light pyramid, a head that knows which way the horse faces: what `--detector lite0` is, and all but the backbone of the shipped default.
 # `kinequimation train-detector` points it at a data set and gives it a budget.
 custom_imports = dict(imports=['kinequimation.train_detector'], allow_failed_imports=False)
 default_scope = 'mmpose'
