@@ -686,3 +686,5 @@ def _calm_signals():
         raise KeyboardInterrupt
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN: signal.signal(number, stop)   # nohup and background shells ignore them
+    shown = sys.unraisablehook   # an interrupt that falls into Python's own cleaning up goes no further, and would be drawn as an accident; `_asked` remembers it
+    sys.unraisablehook = lambda what: None if what.exc_type is KeyboardInterrupt else shown(what)

@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -254,6 +255,26 @@ def test_ctrl_c(moment, whom, demo, short_clip, out, tmp_path, mark):
         if process.poll() is None: process.kill()
     refused(subprocess.CompletedProcess([], process.returncode, stdout, stderr), out, 'Stopped')
     assert alive(mark) == [], 'a child process lives on'
+
+
+def test_ctrl_c_in_the_midst_of_cleaning_up_is_no_accident():
+    "Python ignores what is raised where an object dies, and draws a traceback; the wish to stop is remembered, and nothing is drawn."
+    code = """
+import os, signal, weakref
+from kinequimation import cli
+cli._calm_signals()
+class Thing: pass
+thing = Thing()
+dies = weakref.ref(thing, lambda _: [os.kill(os.getpid(), signal.SIGINT), [0 for _ in range(9)]])
+del thing
+try: cli.Bars(quiet=True)('detect', 1, 2)
+except KeyboardInterrupt: print('stopped')
+def other(_): raise ValueError('seen')
+dies = weakref.ref(thing := Thing(), other)
+del thing
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout == 'stopped\n' and 'KeyboardInterrupt' not in done.stderr and 'ValueError: seen' in done.stderr, done.stderr
 
 
 def test_terminated_cleans_up_too(demo, out, tmp_path, mark):
