@@ -24,4 +24,4 @@ answer(pictures, Detector(args.weights, threads=args.threads), hows=('found',),
        progress=lambda done, total: print(f'\r{done} of {total}', end='', file=sys.stderr))
 rows = [dict(data=args.data.name, horses=int(sum(p.true is not None and p.shows for p in pictures)), **found_figures(pictures))]
 print(markdown_table(rows))
-if args.json: write_benchmarks(args.json, '2d finder', rows, f'python tools/measure_finder.py {args.data}')
+if args.json: write_benchmarks(args.json, '2d finder', rows, f'python tools/measure_finder.py {args.data.name if args.data.is_absolute() else args.data}')
